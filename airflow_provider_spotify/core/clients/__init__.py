@@ -1,0 +1,1 @@
+"""Clients: how to speak to a system, shared by sources, sinks and hooks."""

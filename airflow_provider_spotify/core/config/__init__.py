@@ -1,0 +1,1 @@
+"""Configuration: one YAML per tenant becomes one frozen TenantPlan."""

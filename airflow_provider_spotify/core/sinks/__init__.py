@@ -1,0 +1,1 @@
+"""Sinks: where rows, rejects, cursor and ledger commit together."""

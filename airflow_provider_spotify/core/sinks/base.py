@@ -1,0 +1,177 @@
+"""What a sink is: a place where rows, rejects, cursor and ledger commit together."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+
+from airflow_provider_spotify.core.model import (
+    CheckResult,
+    Credentials,
+    Cursor,
+    DatasetName,
+    Frozen,
+    Health,
+    LoadReport,
+    Run,
+    SchemaChange,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_provider_spotify.core.config.plans import WritePlan
+    from airflow_provider_spotify.core.config.rules import Check
+
+NO_CREDENTIALS = Credentials()
+
+
+class SinkConfig(Frozen):
+    """Base of a sink's Config: its fields are the YAML keys of ``destination:``."""
+
+
+class LoadSpec(NamedTuple):
+    """Which load this is.
+
+    :param staged: keep rows invisible until ``publish``, because a table-level check may stop it
+    """
+
+    tenant: str
+    import_name: str
+    table: str
+    write: WritePlan
+    load_id: int
+    run: Run
+    started_at: datetime
+    staged: bool = False
+
+
+class Progress(NamedTuple):
+    """How far a load has come: what a checkpoint or a publish makes durable.
+
+    :param schema: the contract's schema, before privacy; the next load starts from it
+    """
+
+    cursor: Cursor | None
+    schema: pa.Schema | None
+    rows: int
+    rejected: int
+
+
+class LedgerEntry(NamedTuple):
+    """One row of the ledger ``_imports``: a load that committed, or is under way."""
+
+    load_id: int
+    import_name: str
+    run_id: str
+    table: str
+    status: str
+    rows: int
+    rejected: int
+    cursor_before: Cursor | None
+    cursor_after: Cursor | None
+    started_at: datetime
+    finished_at: datetime | None
+    report: LoadReport | None
+
+
+class Load(ABC):
+    """One load under way; a context manager that leaves only whole states behind.
+
+    Leaving it without ``publish`` keeps what was checkpointed (the same load goes on from there)
+    and discards the rest. Loads of one import exclude each other: beginning a second one while
+    the first is under way raises TransientError.
+    """
+
+    since: Cursor | None
+    """Where reading starts: the last checkpoint of this load, or the last committed cursor."""
+    schema: pa.Schema | None
+    """The contract's schema as last committed or checkpointed; None before the first load."""
+    done: Progress
+    """What earlier attempts of this load made durable."""
+
+    @abstractmethod
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take rows. A batch may bring new or wider columns; the table follows at publish."""
+
+    @abstractmethod
+    def reject(self, batch: pa.RecordBatch) -> None:
+        """Take rejected records (``REJECTED_SCHEMA``)."""
+
+    @abstractmethod
+    def checkpoint(self, progress: Progress) -> None:
+        """Make everything taken so far durable, with the cursor, in one transaction."""
+
+    @abstractmethod
+    def audit(self, check: Check) -> CheckResult:
+        """Judge a table-level check (``unique``) over what would be visible after publishing."""
+
+    @abstractmethod
+    def publish(self, progress: Progress, report: LoadReport) -> Sequence[SchemaChange]:
+        """Make the load visible: rows, rejects, cursor and ledger in one transaction."""
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abstractmethod
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None: ...
+
+
+C = TypeVar("C", bound=SinkConfig)
+
+
+class Sink(ABC, Generic[C]):
+    """One destination of one tenant."""
+
+    Config: ClassVar[type[SinkConfig]]
+    conn_type: ClassVar[str | None] = None
+    extra: ClassVar[str | None] = None
+
+    def __init__(
+        self, config: C, *, credentials: Credentials = NO_CREDENTIALS, tenant: str = "default"
+    ) -> None:
+        self.config = config
+        self.credentials = credentials
+        self.tenant = tenant
+
+    @abstractmethod
+    def begin(self, spec: LoadSpec) -> Load:
+        """Open a load, or the unfinished earlier attempt of the same load.
+
+        A load that already committed is rewound: it starts from the cursor it started from then,
+        and its publish replaces its rows and those of the loads that followed it.
+
+        :raises TransientError: if another load of the same import is under way
+        """
+
+    @abstractmethod
+    def cursor(self, import_name: str) -> Cursor | None:
+        """Return the committed cursor of an import."""
+
+    @abstractmethod
+    def history(self, import_name: str, *, limit: int = 20) -> Sequence[LedgerEntry]:
+        """Return the latest ledger rows of an import, newest first."""
+
+    @abstractmethod
+    def rejected(self, table: str, *, replayed: bool = False) -> Iterator[pa.RecordBatch]:
+        """Yield the rejected records of a table that no replay has taken yet (or all)."""
+
+    @abstractmethod
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Run a read-only query in the destination's own dialect."""
+
+    @abstractmethod
+    def check(self) -> Health:
+        """Try the destination with the cheapest statement there is; report, do not raise."""
+
+    @abstractmethod
+    def dataset(self, table: str) -> DatasetName:
+        """Name a table as OpenLineage would."""

@@ -1,0 +1,1 @@
+"""Sources: one module each, in the families of the mission."""

@@ -1,0 +1,1 @@
+"""Web APIs: REST, GraphQL, social networks and webhooks."""

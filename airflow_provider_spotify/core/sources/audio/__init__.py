@@ -1,0 +1,1 @@
+"""Audio: streaming services and sound files."""

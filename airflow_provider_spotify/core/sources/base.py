@@ -1,0 +1,85 @@
+"""What a source is: a Config, and how to read from it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from typing import ClassVar, Generic, Self, TypeVar
+
+from airflow_provider_spotify.core.model import (
+    Chunk,
+    Credentials,
+    Cursor,
+    DatasetName,
+    Frozen,
+    Health,
+    Window,
+)
+
+NO_CREDENTIALS = Credentials()
+
+
+class SourceConfig(Frozen):
+    """Base of a source's Config: its fields *are* the YAML keys and the rows of its docs table."""
+
+
+C = TypeVar("C", bound=SourceConfig)
+
+
+class Source(ABC, Generic[C]):
+    """One system to read from. Holds no open connection until a method is called.
+
+    :param config: the YAML keys of this import's ``source:``
+    :param credentials: how to reach the system, from the connection that the YAML names
+    :param tenant: whose data it is; keys caches and rate limits
+    """
+
+    Config: ClassVar[type[SourceConfig]]
+    conn_type: ClassVar[str | None] = None
+    """Airflow's connection type; None where no connection is needed."""
+    extra: ClassVar[str | None] = None
+    """The extra of this package that brings its libraries."""
+    textual: ClassVar[bool] = False
+    """Its columns arrive as text; the contract finds their types."""
+
+    def __init__(
+        self, config: C, *, credentials: Credentials = NO_CREDENTIALS, tenant: str = "default"
+    ) -> None:
+        self.config = config
+        self.credentials = credentials
+        self.tenant = tenant
+
+    @abstractmethod
+    def read(self, since: Cursor | None, window: Window | None = None) -> AsyncIterator[Chunk]:
+        """Yield everything after ``since``, in batches, each with the cursor to resume from.
+
+        With ``window``, yield exactly the rows whose time lies in it, whatever ``since`` is.
+        It runs in a thread and an event loop of its own, so it may block. Closing the iterator
+        early must free what it holds.
+
+        :raises NothingToDo: never; an empty source yields no chunk
+        """
+
+    @abstractmethod
+    async def check(self) -> Health:
+        """Try the credentials with the cheapest call there is; report, do not raise."""
+
+    @abstractmethod
+    async def is_ready(self, since: Cursor | None, window: Window | None = None) -> bool:
+        """Say whether ``read`` would yield anything now, as cheaply as the system allows."""
+
+    @abstractmethod
+    def dataset(self) -> DatasetName:
+        """Name what is read, as OpenLineage would; needs no connection."""
+
+    async def partitions(self, n: int) -> Sequence[Self]:
+        """Split the work into at most ``n`` sources that together read the same rows.
+
+        A partition is this source with a narrower config.
+        """
+        return [self]
+
+    def narrowed(self, **changes: object) -> Self:
+        """Return this source with some keys of its config changed and validated."""
+        config = self.Config.model_validate({**self.config.model_dump(), **changes})
+        return type(self)(config, credentials=self.credentials, tenant=self.tenant)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Compliance: requests, audit logs and reports."""

@@ -1,0 +1,1 @@
+"""Databases: tables, collections and indexes."""

@@ -1,0 +1,1 @@
+"""Files: local, remote and in object stores."""

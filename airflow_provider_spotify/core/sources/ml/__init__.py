@@ -1,0 +1,1 @@
+"""Machine learning: features, runs and datasets."""

@@ -1,0 +1,1 @@
+"""Streams: brokers and sockets."""

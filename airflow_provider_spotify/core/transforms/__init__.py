@@ -1,0 +1,1 @@
+"""Transforms: contract, then quality, then privacy, over every batch."""
