@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -20,6 +22,20 @@ Cursor: TypeAlias = Mapping[str, Any]
 
 LOAD_ID = "_load_id"
 """The column that names, in every row, the load that wrote it (int64)."""
+
+ROOT_SETTING = "SPOTIFY_IMPORTS_ROOT"
+"""The environment variable that names the folder which relative paths of a YAML start from."""
+
+
+def rooted(path: str) -> str:
+    """Resolve a relative local path; an absolute one, a URL or ``:memory:`` stays as it is.
+
+    It starts from the folder that ``SPOTIFY_IMPORTS_ROOT`` names, else from the working directory,
+    so a tenant's YAML says the same on every machine. Wildcards are kept.
+    """
+    if "://" in path or path.startswith(":") or Path(path).is_absolute():
+        return path
+    return str(Path(os.environ.get(ROOT_SETTING) or Path.cwd()) / path)
 
 
 class Frozen(BaseModel):

@@ -115,7 +115,10 @@ class ImportSettings(Frozen):
     """The keys that ``defaults:`` may give for every import of a tenant."""
 
     write: WritePlan = WritePlan()
-    schedule: Annotated[SchedulePlan, BeforeValidator(_cron)] | None = None
+    schedule: (
+        Annotated[SchedulePlan, BeforeValidator(_cron, json_schema_input_type=str | SchedulePlan)]
+        | None
+    ) = None
     incremental: IncrementalPlan = IncrementalPlan()
     wait_for: WaitPlan | None = None
     contract: ContractPlan = ContractPlan()
@@ -152,7 +155,7 @@ class ImportPlan(ImportSettings):
 class TenantPlan(Frozen):
     """One tenant: its imports and what they share."""
 
-    api_version: Literal["v1"] = "v1"
+    api_version: Literal["v1"] = Field("v1", alias="apiVersion")
     tenant: Identifier
     owner: str
     timezone: str = "UTC"

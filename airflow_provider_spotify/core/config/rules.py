@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from airflow_provider_spotify.core.model import Frozen
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+_DurationText = Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s*(ms|s|m|h|d|w)$", examples=["15m"])]
 
 
 def _duration(value: Any) -> Any:
@@ -31,7 +34,11 @@ def _text(value: timedelta) -> str:
     return f"{round(seconds * 1000)}ms"
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_text)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration, json_schema_input_type=_DurationText),
+    PlainSerializer(_text, return_type=str),
+]
 """A span of time, written ``30s``, ``15m``, ``2h`` or ``7d``."""
 
 Severity = Literal["warn", "error"]
@@ -96,7 +103,10 @@ class ColumnPlan(Frozen):
 
     type: TypeName | None = None
     required: bool = False
-    pii: Annotated[PiiRule, BeforeValidator(_rule)] | None = None
+    pii: (
+        Annotated[PiiRule, BeforeValidator(_rule, json_schema_input_type=PiiAction | PiiRule)]
+        | None
+    ) = None
     source_name: str | None = Field(None, description="the column's name in the source, if other")
     format: str | None = Field(None, description="strptime format of dates that arrive as text")
     description: str | None = None
@@ -115,6 +125,8 @@ class ContractPlan(Frozen):
 
 
 class _Check(Frozen):
+    table_level: ClassVar[bool] = False
+    """It judges the load as a whole, so the load must stay invisible until it has."""
     severity: Severity = "error"
 
 
@@ -131,6 +143,7 @@ class NotNull(_ColumnsCheck):
 class Unique(_ColumnsCheck):
     """No two rows of the table share these columns; judged before publishing."""
 
+    table_level: ClassVar[bool] = True
     check: Literal["unique"]
 
 
@@ -185,6 +198,7 @@ class Matches(_Check):
 class RowCount(_Check):
     """The load has between ``min`` and ``max`` rows."""
 
+    table_level: ClassVar[bool] = True
     check: Literal["row_count"]
     min: int = 0
     max: int | None = None
@@ -193,6 +207,7 @@ class RowCount(_Check):
 class Freshness(_Check):
     """The newest value of a time column is no older than ``within``."""
 
+    table_level: ClassVar[bool] = True
     check: Literal["freshness"]
     column: str
     within: Duration
@@ -208,6 +223,7 @@ class Expression(_Check):
 class Anomaly(_Check):
     """The row count is within ``deviations`` of what the ledger remembers."""
 
+    table_level: ClassVar[bool] = True
     check: Literal["row_count_anomaly"]
     deviations: float = Field(3.0, gt=0)
     history: int = Field(20, ge=3, description="how many earlier loads are compared")

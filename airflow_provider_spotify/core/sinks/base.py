@@ -114,6 +114,13 @@ class Load(ABC):
         """Make the load visible: rows, rejects, cursor and ledger in one transaction."""
 
     @abstractmethod
+    def abandon(self) -> None:
+        """Discard also what was checkpointed and not yet visible, so that a retry reads afresh.
+
+        The pipeline calls it when the data was judged bad: resuming would judge the same rows.
+        """
+
+    @abstractmethod
     def __enter__(self) -> Self: ...
 
     @abstractmethod
@@ -155,6 +162,10 @@ class Sink(ABC, Generic[C]):
     @abstractmethod
     def cursor(self, import_name: str) -> Cursor | None:
         """Return the committed cursor of an import."""
+
+    @abstractmethod
+    def schema(self, import_name: str) -> pa.Schema | None:
+        """Return the contract's schema of an import as last committed."""
 
     @abstractmethod
     def history(self, import_name: str, *, limit: int = 20) -> Sequence[LedgerEntry]:
