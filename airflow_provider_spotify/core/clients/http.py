@@ -1,0 +1,278 @@
+"""One HTTP client for every API: pooled, signed, limited, retried and cached, on aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import orjson
+
+from airflow_provider_spotify.core.clients.http_auth import Auth
+from airflow_provider_spotify.core.clients.http_cache import Cache
+from airflow_provider_spotify.core.clients.http_errors import (
+    Classify,
+    NotFound,
+    NotSent,
+    RateLimited,
+    judge,
+    require_json,
+)
+from airflow_provider_spotify.core.clients.http_limits import Limiter
+from airflow_provider_spotify.core.clients.http_messages import (
+    Params,
+    Request,
+    Response,
+    Stats,
+    for_stranger,
+    join,
+    origin,
+    redirect,
+    with_params,
+    without,
+)
+from airflow_provider_spotify.core.clients.http_retry import persistently
+from airflow_provider_spotify.core.clients.http_settings import HttpSettings
+from airflow_provider_spotify.core.clients.http_transport import Transport
+from airflow_provider_spotify.core.errors import ConfigurationError, QuotaExhausted, TransientError
+
+__all__ = [
+    "HttpClient",
+    "HttpSettings",
+    "NotFound",
+    "NotSent",
+    "RateLimited",
+    "Request",
+    "Response",
+    "Stats",
+]
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+MAX_REDIRECTS = 5
+
+
+class HttpClient:
+    """Sends requests to one API; an async context manager, used from one event loop.
+
+    :param auth: how to prove who we are; None: anonymous
+    :param tenant: whose data it is; part of the cache's key
+    :param classify: looks at every answer first and may name the error it stands for, for APIs
+        whose statuses mislead (200 with an error body, 429 for what is forbidden)
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        *,
+        auth: Auth | None = None,
+        tenant: str = "default",
+        classify: Classify | None = None,
+    ) -> None:
+        self.settings = settings
+        self.stats = Stats()
+        self._auth = auth
+        self._tenant = tenant
+        self._classify = classify
+        self._transport = Transport(settings)
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._max_wait = settings.max_wait.total_seconds()
+        fingerprint = auth.fingerprint if auth else "anonymous"
+        self._limiter = Limiter(
+            f"{urlsplit(settings.base_url).netloc}:{fingerprint}",
+            rate=settings.rate_limit,
+            max_wait=self._max_wait,
+            stats=self.stats,
+            redis_url=settings.redis_url,
+        )
+        self._cache: Cache | None = None
+        if settings.cache_ttl:
+            self._cache = Cache(
+                ttl=settings.cache_ttl.total_seconds(),
+                folder=settings.cache_dir,
+                tenant=tenant,
+                fingerprint=fingerprint,
+            )
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            for part in (self._transport, self._limiter, self._cache):
+                if part is not None:
+                    stack.push_async_callback(part.close)
+                    await part.open()
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self._open.aclose()
+
+    async def get_json(
+        self,
+        url: str,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        missing_ok: bool = False,
+    ) -> Any:
+        """Get a path below ``base_url``, or an absolute URL, and read it as JSON.
+
+        :param missing_ok: return None where the system answers 404 or 410
+        :raises TransientError: if it could not answer after all attempts
+        :raises QuotaExhausted: if it asks for a wait above ``max_wait``
+        :raises AuthenticationError: on 401; ForbiddenError on 403; NotFound on 404
+        :raises DataError: if the answer is not JSON
+        """
+        response = await self.request(
+            "GET", url, params=params, headers=headers, missing_ok=missing_ok, is_json=True
+        )
+        return None if response.status in (404, 410) else response.json()
+
+    async def post_json(
+        self, url: str, *, json: Any, params: Params | None = None, idempotent: bool = False
+    ) -> Any:
+        """Post JSON and read the answer as JSON; raises what ``get_json`` raises.
+
+        :param idempotent: the request only reads, so it may be repeated after a lost connection
+        """
+        response = await self.request(
+            "POST", url, params=params, json=json, idempotent=idempotent, is_json=True
+        )
+        return response.json()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        body: bytes | None = None,
+        idempotent: bool | None = None,
+        missing_ok: bool = False,
+        is_json: bool = False,
+    ) -> Response:
+        """Send a request and return the answer, its body read to the end.
+
+        :param idempotent: may be sent again when it is unknown whether it arrived; by method
+        :param is_json: the body must be JSON; a broken one is asked for again
+        """
+        request = self._build(method, url, params=params, headers=headers, json=json, body=body)
+
+        async def send(request: Request) -> Response:
+            return await persistently(
+                lambda: self._attempt(request, missing_ok=missing_ok, is_json=is_json),
+                attempts=self.settings.retry_attempts,
+                max_wait=self._max_wait,
+                idempotent=method in IDEMPOTENT if idempotent is None else idempotent,
+                stats=self.stats,
+                pause=self._limiter.pause,
+            )
+
+        if self._cache is None or method != "GET" or body is not None:
+            return await send(request)
+        response = await self._cache.answer(request, send)
+        self.stats.cache_hits += response.from_cache
+        return response
+
+    def _build(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Params | None,
+        headers: Mapping[str, str] | None,
+        json: Any,
+        body: bytes | None,
+    ) -> Request:
+        address = with_params(join(self.settings.base_url, url), params)
+        given = {"Accept": "application/json", "User-Agent": self.settings.user_agent}
+        if json is not None:
+            body = orjson.dumps(json)
+            given["Content-Type"] = "application/json"
+        return Request(method, address, {**given, **(headers or {})}, body)
+
+    async def _attempt(self, request: Request, *, missing_ok: bool, is_json: bool) -> Response:
+        await self._limiter.acquire()
+        response = await self._follow(request)
+        error = self._classify(response) if self._classify else None
+        if error is not None:
+            raise error
+        if missing_ok and response.status in (404, 410):
+            return response
+        secrets = self._auth.secrets if self._auth else ()
+        error = judge(request, response, max_wait=self._max_wait, secrets=secrets)
+        if isinstance(error, QuotaExhausted) and error.retry_after is not None:
+            await self._limiter.pause(error.retry_after)
+        if error is not None:
+            raise error
+        if is_json:
+            require_json(request, response, secrets=secrets)
+        return response
+
+    async def _follow(self, request: Request) -> Response:
+        """Send, and go where redirects lead; each hop is signed, or not, for its own origin."""
+        secrets = self._auth.secrets if self._auth else ()
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._signed(request)
+            onward = redirect(request, response, secrets=secrets)
+            if onward is None:
+                return response
+            request = onward
+        raise ConfigurationError(
+            f"{request.where}: more than {MAX_REDIRECTS} redirects; check base_url and path"
+        )
+
+    async def _signed(self, request: Request) -> Response:
+        """Send with credentials; once more with new ones if these were refused."""
+        if not self.trusts(request.url):
+            return await self._send(for_stranger(request))
+        if self._auth is None:
+            return await self._send(request)
+        signed = await self._sign(request, self._auth)
+        response = await self._send(signed)
+        if response.status == 401 and await self._renewed(signed, self._auth):
+            response = await self._send(await self._sign(request, self._auth))
+        return response
+
+    async def _sign(self, request: Request, auth: Auth) -> Request:
+        with _before_sending():
+            return await auth.sign(request, self._send)
+
+    async def _renewed(self, refused: Request, auth: Auth) -> bool:
+        with _before_sending():
+            return await auth.renew(refused, self._send)
+
+    def unsigned(self, url: str) -> str:
+        """Return a URL without our secrets, in case the system repeats them in its links."""
+        return without(url, values=self._auth.secrets) if self._auth else url
+
+    def trusts(self, url: str) -> bool:
+        """Say whether a URL's host may see our credentials."""
+        to, home = origin(url), origin(self.settings.base_url)
+        if to == home:
+            return True
+        names = {to.host, urlsplit(url).netloc, f"{to.host}:{to.port}"}
+        safe = to.scheme == "https" or home.scheme == "http"
+        return safe and not names.isdisjoint(self.settings.allowed_hosts)
+
+    async def _send(self, request: Request) -> Response:
+        async with self._slots:
+            self.stats.requests += 1
+            return await self._transport.send(request)
+
+
+@contextmanager
+def _before_sending() -> Iterator[None]:
+    """Mark what fails here as safe to repeat: the request itself has done nothing yet."""
+    try:
+        yield
+    except TransientError as error:
+        raise NotSent(str(error), retry_after=error.retry_after) from None
