@@ -1,0 +1,206 @@
+"""Speaks to the Web API for one app: signs in, knows its mode, gets objects and pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from airflow_provider_spotify.core.clients.http import (
+    HttpClient,
+    HttpSettings,
+    NotFound,
+    Response,
+)
+from airflow_provider_spotify.core.clients.http_oauth import OAuth2
+from airflow_provider_spotify.core.errors import (
+    ConfigurationError,
+    DataError,
+    ForbiddenError,
+    ImporterError,
+)
+from airflow_provider_spotify.core.model import Credentials
+from airflow_provider_spotify.core.sources.audio._spotify_resources import (
+    SEARCH_DEPTH,
+    Resource,
+)
+
+Json = dict[str, Any]
+Mode = Literal["development", "extended"]
+
+_MODES: dict[str, tuple[Mode, float]] = {}
+"""The mode of each credential, and when (monotonic seconds) it was found."""
+_MODE_LASTS = 24 * 3600.0
+"""Seconds; an app may be moved to extended mode while a worker lives."""
+_PROBE = "11dFghVXANMlKmJXsNCbNl"
+"""The track that Spotify's own documentation uses as its example; it need not exist."""
+_EXTENDED_ONLY = ("/audio-features", "/browse/new-releases")
+
+
+def sign_in(credentials: Credentials, *, token_url: str) -> OAuth2:
+    """Return the authorisation of a connection: its refresh token's, else the app's own.
+
+    :raises ConfigurationError: if client id or secret are missing
+    """
+    refresh_token = credentials.secret("refresh_token")
+    if not credentials.login or not (credentials.password or refresh_token):
+        raise ConfigurationError(
+            "a Spotify connection needs the app's client id as login and its client secret as "
+            "password (or, for an app without a secret, refresh_token in extra)"
+        )
+    return OAuth2(
+        token_url,
+        client_id=credentials.login,
+        client_secret=credentials.password,
+        refresh_token=SecretStr(refresh_token) if refresh_token else None,
+    )
+
+
+def encrypted(url: str) -> str:
+    """Return an address that secrets may be sent to: https, or a host that has no dot or is local.
+
+    :raises ConfigurationError: if it is another
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or "." not in host or host.startswith("127."):
+        return url
+    raise ConfigurationError(
+        f"{parts.scheme}://{host}: tokens and secrets go only to https addresses; use https"
+    )
+
+
+def misleading(response: Response) -> ImporterError | None:
+    """Name the answers whose status does not say what they mean.
+
+    An unknown address is a 404 like a missing object; an endpoint that is closed to an app may
+    answer 429 without a time to wait (seen in the wild: Spotty-Plugin issue 213).
+    """
+    path = response.url.partition("?")[0]
+    if response.status == 404 and _message(response) in (None, "Service not found"):
+        return NotFound(f"{path} is no address of the Web API; check api_url (it ends in /v1)")
+    if response.status == 429 and "retry-after" not in response.headers:
+        closed = path.endswith(_EXTENDED_ONLY) or "?ids=" in response.url
+        if closed:
+            return ForbiddenError(f"{path} answered 429 without Retry-After: closed to this app")
+    return None
+
+
+def _message(response: Response) -> str | None:
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    error = body.get("error") if isinstance(body, dict) else None
+    return str(error.get("message")) if isinstance(error, dict) else None
+
+
+class SpotifyApi:
+    """The Web API for one app and market; an async context manager.
+
+    :param mode: the app's mode; None: find out with one call, remembered for a day
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        *,
+        auth: OAuth2,
+        tenant: str,
+        market: str | None,
+        mode: Mode | None,
+    ) -> None:
+        self._client = HttpClient(settings, auth=auth, tenant=tenant, classify=misleading)
+        self._key = f"{auth.fingerprint} {settings.base_url}"
+        self._market = market
+        self._mode = mode
+        self.width = settings.concurrency
+
+    async def __aenter__(self) -> SpotifyApi:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *exit_: Any) -> None:
+        await self._client.__aexit__(*exit_)
+
+    async def mode(self) -> Mode:
+        """Return the app's mode: batches are open in extended mode only (since February 2026)."""
+        if self._mode is None:
+            known = _MODES.get(self._key)
+            if known is None or time.monotonic() - known[1] > _MODE_LASTS:
+                known = (await self._probe(), time.monotonic())
+                _MODES[self._key] = known
+            self._mode = known[0]
+        return self._mode
+
+    async def _probe(self) -> Mode:
+        try:
+            await self._client.get_json("tracks", params={"ids": _PROBE})
+        except (ForbiddenError, NotFound):
+            return "development"
+        return "extended"
+
+    async def ping(self) -> None:
+        """Make the cheapest call that is open to every app."""
+        await self._client.get_json("search", params={"q": "a", "type": "track", "limit": 1})
+
+    async def get(self, path: str, **params: Any) -> Json | None:
+        """Get one object; None where there is none.
+
+        :raises DataError: if the answer is not an object
+        """
+        body = await self._client.get_json(
+            path, params={"market": self._market, **params}, missing_ok=True
+        )
+        if body is not None and not isinstance(body, dict):
+            raise DataError(f"{path}: the Web API answered with no JSON object")
+        return body
+
+    async def objects(
+        self, resource: Resource, ids: Sequence[str], *, batch: bool
+    ) -> list[Json | None]:
+        """Get one object for each id, None where there is none."""
+        if not batch:
+            return [await self.get(f"{resource.path}/{each}") for each in ids]
+        if not ids:
+            return []
+        try:
+            body = await self.get(resource.path, ids=",".join(ids)) or {}
+        except ForbiddenError as error:
+            raise ForbiddenError(
+                f"{error}. Batches are open to apps in extended mode only, audio features to those "
+                "from before 2024-11-27; leave app_mode at auto"
+            ) from error
+        found = body.get(resource.path.replace("-", "_"))
+        if not isinstance(found, list) or len(found) != len(ids):
+            raise DataError(f"{resource.path}: asked for {len(ids)} ids and got another number")
+        return found
+
+    async def page(
+        self, path: str, *, limit: int, offset: int, inside: str | None = None, **params: Any
+    ) -> Json | None:
+        """Get a paging object; None where there is nothing at this path.
+
+        :param inside: the key that holds the paging object
+        :raises DataError: if the answer is none
+        """
+        body = await self.get(path, limit=limit, offset=offset, **params)
+        page = body.get(inside) if body is not None and inside else body
+        if body is None:
+            return None
+        if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+            raise DataError(f"{path}: the Web API answered without a page of items")
+        return {**page, "offset": offset, "limit": page.get("limit") or limit}
+
+    async def found(self, kind: str, *, query: str, limit: int, offset: int) -> Json:
+        """Get a page of a search; it ends at the depth where searches end."""
+        page = await self.page(
+            "search", limit=limit, offset=offset, inside=f"{kind}s", q=query, type=kind
+        )
+        assert page is not None  # a search that finds nothing is an empty page
+        if offset + 2 * limit > SEARCH_DEPTH:
+            page["next"] = None
+        return {**page, "total": min(page.get("total") or 0, SEARCH_DEPTH)}

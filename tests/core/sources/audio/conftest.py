@@ -1,0 +1,7 @@
+"""Gives the tests of this folder the contract server."""
+
+from __future__ import annotations
+
+from tests.services.spotify_api.fixtures import spotify
+
+__all__ = ["spotify"]
