@@ -1,0 +1,131 @@
+"""Runs one stage ahead of the next, in a thread, no further than a number of bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from typing import Generic, NamedTuple, TypeVar
+
+from airflow_provider_spotify.core.errors import Cancelled
+
+T = TypeVar("T")
+_PATIENCE = 0.2  # seconds between two looks at the cancel event
+
+
+class _End(NamedTuple):
+    """The last thing in a lane: how the stage before it ended."""
+
+    error: BaseException | None
+
+
+class _Lane(Generic[T]):
+    """A queue bounded in bytes; one item always fits, however large it is."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._items: deque[tuple[T | _End, int]] = deque()
+        self._changed = threading.Condition()
+        self.closed = False
+
+    def put(self, item: T | _End, size: int) -> bool:
+        """Wait for room and add an item; return False if nobody will take it any more."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self.closed or not self._items or self._held + size <= self._limit
+            )
+            if not self.closed:
+                self._items.append((item, size))
+                self._held += size
+                self._changed.notify_all()
+            return not self.closed
+
+    def take(self) -> T | _End:
+        """Wait for an item and remove it."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._items))
+            item, size = self._items.popleft()
+            self._held -= size
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Let a waiting producer go."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+
+def ahead(
+    items: Generator[T, None, None], *, size: Callable[[T], int], limit: int, name: str
+) -> Generator[T, None, None]:
+    """Yield the items of a generator that runs in a thread of its own.
+
+    The order stays; an error comes after the items before it. Closing this generator stops and
+    closes the other one and waits for its thread.
+
+    :param size: the bytes an item holds
+    :param limit: how many bytes may wait between the two
+    :param name: the thread's name, for whoever reads a stack dump
+    """
+    lane: _Lane[T] = _Lane(limit)
+
+    def produce() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                if not lane.put(item, size(item)):
+                    break
+        except BaseException as raised:
+            error = raised
+        finally:
+            items.close()
+        lane.put(_End(error), 0)
+
+    thread = threading.Thread(target=produce, name=name, daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := lane.take(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        lane.close()
+        thread.join()
+
+
+def drain(
+    items: AsyncIterator[T], *, cancel: threading.Event | None = None
+) -> Generator[T, None, None]:
+    """Yield the items of an asynchronous iterator, in an event loop of its own.
+
+    :raises Cancelled: within a fraction of a second after ``cancel`` is set
+    """
+    with asyncio.Runner() as runner:
+        try:
+            while True:
+                try:
+                    yield runner.run(_next(items, cancel))
+                except StopAsyncIteration:
+                    return
+        finally:
+            if close := getattr(items, "aclose", None):
+                runner.run(close())
+
+
+async def _next(items: AsyncIterator[T], cancel: threading.Event | None) -> T:
+    task = asyncio.ensure_future(anext(items))
+    while not task.done():
+        if cancel is not None and cancel.is_set():
+            task.cancel()
+            await asyncio.wait([task])
+            raise Cancelled("the import was asked to stop while it was reading")
+        await asyncio.wait([task], timeout=_PATIENCE if cancel is not None else None)
+    return task.result()
+
+
+def sized(batches: Iterable[object]) -> int:
+    """Return the bytes that the Arrow batches among some objects hold."""
+    return sum(int(getattr(batch, "nbytes", 0)) for batch in batches)
