@@ -1,0 +1,1 @@
+"""The main job on the embedded default: three example tenants, a real Airflow, no accounts."""

@@ -1,0 +1,151 @@
+"""Starts `airflow standalone` with low-memory settings, talks to its API, and stops it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT = 240  # seconds; measured 35-43 on two idle cores (2026-11)
+
+
+def free_port(preferred: int = 0) -> int:
+    """Return a port nobody listens on: the preferred one if it is free."""
+    for port in (preferred, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise RuntimeError("no free TCP port")
+
+
+def settings(home: Path, *, port: int, tenants: Path) -> dict[str, str]:
+    """Return the environment of a small Airflow that serves one folder of tenants."""
+    bundle = {
+        "name": "tenants",
+        "classpath": "airflow_provider_spotify.bundles.tenants.TenantBundle",
+        "kwargs": {"folder": str(tenants), "refresh_interval": 10},
+    }
+    events = {"type": "file", "log_file_path": str(home / "lineage.jsonl"), "append": True}
+    api = f"http://127.0.0.1:{port}"
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__API__HOST": "127.0.0.1",  # nobody is asked for a password
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": api,
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(events),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "demo",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+class Standalone:
+    """One Airflow with everything in it, as a process group of its own.
+
+    :param environment: added to the one of this process
+    :param log: where its output goes
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, log: Path) -> None:
+        scripts = Path(sys.executable).parent  # standalone starts its parts as `airflow …`
+        path = f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"
+        self._environment = {**os.environ, **environment, "PATH": path}
+        self._log = log
+        self._base = environment["AIRFLOW__API__BASE_URL"]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._token: str | None = None
+
+    def __enter__(self) -> Standalone:
+        command = [str(Path(sys.executable).with_name("airflow")), "standalone"]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_healthy()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the whole process group; the parent alone would leave its children running."""
+        if self._process is None:
+            return
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, sign)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=15)
+            time.sleep(0.5)
+        self._process = None
+
+    def alive(self) -> bool:
+        """Say whether the parent process still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Call the REST API; answer the decoded JSON.
+
+        :raises RuntimeError: with the API's own words, if it refuses
+        """
+        headers = {"Content-Type": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self._base + path, data=data, headers=headers, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")[:500]
+            raise RuntimeError(f"{method} {path}: {error.code} {said}") from error
+
+    def log_in(self) -> None:
+        """Take a token; with all-admins nobody is asked for a password."""
+        self._token = self.call("GET", "/auth/token")["access_token"]
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            if not self.alive():
+                raise RuntimeError(f"Airflow stopped while starting; its log: {self._log}")
+            with contextlib.suppress(OSError, RuntimeError, ValueError):
+                health = self.call("GET", "/api/v2/monitor/health")
+                parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+                if all((health.get(part) or {}).get("status") == "healthy" for part in parts):
+                    self.log_in()
+                    return
+            time.sleep(1)
+        raise RuntimeError(f"Airflow was not healthy in {START_TIMEOUT} s; its log: {self._log}")
