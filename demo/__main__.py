@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stay", action="store_true", help="keep Airflow running")
     parser.add_argument("--port", type=int, default=8080, help="of the UI; another if it is taken")
     given = parser.parse_args(arguments)
+    for asked in (signal.SIGINT, signal.SIGTERM):  # either stops Airflow and its children
+        signal.signal(asked, signal.default_int_handler)
     home = _fresh(HOME)
     plans = _plans()
     environment = settings(home / "airflow", port=free_port(given.port), tenants=TENANTS.resolve())

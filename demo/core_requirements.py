@@ -11,7 +11,7 @@ def requirements() -> list[str]:
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     named = [*project["dependencies"], *extras["http"], *extras["database"], *extras["files"]]
-    named += [*extras["test"], "moto[server]"]
+    named += extras["test"]
     return [name for name in named if not name.startswith("apache-airflow")]
 
 

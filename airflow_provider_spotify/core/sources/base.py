@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
-from typing import ClassVar, Generic, Self, TypeVar
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from airflow_provider_spotify.core.model import (
     Chunk,
@@ -24,6 +24,17 @@ class SourceConfig(Frozen):
 
 
 C = TypeVar("C", bound=SourceConfig)
+
+
+class Wanted(NamedTuple):
+    """Values of the destination that a source reads by.
+
+    :param own: column of the import's own table; values that stand there are not wanted again
+    """
+
+    table: str
+    column: str
+    own: str | None = None
 
 
 class Source(ABC, Generic[C]):
@@ -67,6 +78,14 @@ class Source(ABC, Generic[C]):
     @abstractmethod
     async def is_ready(self, since: Cursor | None, window: Window | None = None) -> bool:
         """Say whether ``read`` would yield anything now, as cheaply as the system allows."""
+
+    def wants(self) -> Wanted | None:
+        """Name the values that ``given`` must bring before this source can read, if any."""
+        return None
+
+    def given(self, values: Iterable[Any]) -> Self:
+        """Return this source with the values that it wants."""
+        return self
 
     @abstractmethod
     def dataset(self) -> DatasetName:

@@ -59,6 +59,13 @@ class Resource(NamedTuple):
     columns: tuple[Column, ...]
     id_type: str = ""
 
+    @property
+    def asked_by(self) -> str | None:
+        """The column that tells which ids were read; None where a version tells it better."""
+        if self.shape == "objects":
+            return "requested_id" if self.path == "tracks" else "id"
+        return f"{self.id_type}_id" if self.shape == "pages" else None
+
 
 _POSITION = Column("position", "bigint", "@position", "place in the list, from 0")
 _NAMED = (

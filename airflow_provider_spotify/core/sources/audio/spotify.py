@@ -46,7 +46,7 @@ from airflow_provider_spotify.core.sources.audio._spotify_resources import (
     ResourceName,
 )
 from airflow_provider_spotify.core.sources.audio._spotify_rows import Record, Reject, rejected, rows
-from airflow_provider_spotify.core.sources.base import Source, SourceConfig
+from airflow_provider_spotify.core.sources.base import Source, SourceConfig, Wanted
 
 API_URL = "https://api.spotify.com/v1"
 TOKEN_URL = "https://accounts.spotify.com/api/token"  # noqa: S105 - an address
@@ -139,10 +139,12 @@ class SpotifySource(Source[SpotifyConfig]):
         given = read_ids(self.config.ids_from) if self.config.ids_from else self.config.ids
         return distinct(given, kind=self.resource.id_type)
 
-    def wants(self) -> tuple[str, str] | None:
-        """Return the table and the column of the destination whose ids are to be read, if any."""
+    def wants(self) -> Wanted | None:
+        """Name the column of the destination whose ids are to be read, if any."""
         place = self.config.ids_from
-        return (place.table, place.column) if place and place.table and place.column else None
+        if place is None or place.table is None or place.column is None:
+            return None
+        return Wanted(place.table, place.column, own=self.resource.asked_by)
 
     def given(self, ids: Iterable[Any]) -> Self:
         """Return this source with the ids of the table that it wants; there may be none."""

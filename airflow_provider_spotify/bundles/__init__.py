@@ -1,0 +1,3 @@
+"""Folders of tenant YAML as versioned DAG bundles."""
+
+from __future__ import annotations

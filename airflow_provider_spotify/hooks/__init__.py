@@ -1,0 +1,3 @@
+"""Hooks: how Airflow's connections reach the systems that imports read and write."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Operators: one per source, each an import in the words of the YAML."""
+
+from __future__ import annotations

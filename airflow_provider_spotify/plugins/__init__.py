@@ -1,0 +1,3 @@
+"""Airflow UI plugin: health, metrics and a page per tenant."""
+
+from __future__ import annotations

@@ -1,0 +1,114 @@
+"""Tells Airflow what this package brings; standard library only, for Airflow reads it at start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PACKAGE = "airflow_provider_spotify"
+_FAMILIES = ("api", "audio", "database", "files")
+_HOME = "https://pypi.org/project/airflow-provider-spotify/"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, in the words of Airflow's provider_info.schema.json.
+
+    The plugin is not named here: Airflow 3.3 loads it by its entry point ``airflow.plugins``, and
+    reports one that it finds in both places as an error.
+    """
+    return {
+        "package-name": "airflow-provider-spotify",
+        "name": "Spotify imports",
+        "description": "Imports many tenants' data: one YAML per tenant, Arrow all the way,"
+        " and a cursor that commits with the rows.",
+        "integrations": _integrations(),
+        "operators": _modules("operators", *_FAMILIES),
+        "sensors": _modules("sensors", *_FAMILIES),
+        "hooks": _modules("hooks", "duckdb", "files", "http", "postgres", "spotify"),
+        "triggers": _modules("triggers", "ready"),
+        "bundles": _modules("bundles", "tenants"),
+        "connection-types": [_spotify(), _duckdb()],
+        "notifications": [f"{_PACKAGE}.notifications.notifier.ImportNotifier"],
+        "cli": [f"{_PACKAGE}.cli_airflow.get_commands"],
+        "config": _config(),
+    }
+
+
+def _config() -> dict[str, Any]:
+    folder = {
+        "description": "The folder of the tenants' YAML, for dags/tenants.py and the Imports page."
+        " SPOTIFY_IMPORTS_FOLDER, if set, comes first; if neither is, it is dag_configs beside the"
+        " DAGs folder.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "/opt/airflow/dag_configs",
+        "default": "",
+    }
+    return {
+        "spotify_imports": {
+            "description": "Settings of airflow-provider-spotify.",
+            "options": {"folder": folder},
+        }
+    }
+
+
+def _integrations() -> list[dict[str, Any]]:
+    names = {
+        "Spotify imports": (_HOME, "software"),
+        "Spotify": ("https://developer.spotify.com/documentation/web-api", "service"),
+        "DuckDB": ("https://duckdb.org/docs/", "software"),
+    }
+    return [
+        {"integration-name": name, "external-doc-url": url, "tags": [tag]}
+        for name, (url, tag) in names.items()
+    ]
+
+
+def _modules(folder: str, *names: str) -> list[dict[str, Any]]:
+    modules = [f"{_PACKAGE}.{folder}.{name}" for name in names]
+    return [{"integration-name": "Spotify imports", "python-modules": modules}]
+
+
+def _spotify() -> dict[str, Any]:
+    return {
+        "connection-type": "spotify",
+        "hook-class-name": f"{_PACKAGE}.hooks.spotify.SpotifyHook",
+        "hook-name": "Spotify",
+        "conn-fields": {
+            "refresh_token": {
+                "label": "Refresh token",
+                "description": "Only to act for a user: the token that the authorization code"
+                " flow gave. Without it the app acts for itself.",
+                "schema": {"type": ["string", "null"], "format": "password"},
+            },
+            "api_url": {
+                "label": "Web API address",
+                "description": "Only for another server than Spotify's own, such as one for tests.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "token_url": {
+                "label": "Token address",
+                "description": "Likewise, where tokens come from.",
+                "schema": {"type": ["string", "null"]},
+            },
+        },
+        "ui-field-behaviour": {
+            "hidden-fields": ["host", "port", "schema"],
+            "relabeling": {"login": "Client ID", "password": "Client secret"},
+            "placeholders": {
+                "login": "from developer.spotify.com, Dashboard, your app, Settings",
+            },
+        },
+    }
+
+
+def _duckdb() -> dict[str, Any]:
+    return {
+        "connection-type": "duckdb",
+        "hook-class-name": f"{_PACKAGE}.hooks.duckdb.DuckDBHook",
+        "hook-name": "DuckDB",
+        "ui-field-behaviour": {
+            "hidden-fields": ["port", "login", "password"],
+            "relabeling": {"host": "File"},
+            "placeholders": {"host": "/data/acme.duckdb", "schema": "main"},
+        },
+    }

@@ -1,0 +1,12 @@
+"""Sensors that wait for audio and music services."""
+
+from __future__ import annotations
+
+from airflow_provider_spotify.sensors.base import SourceReadySensor
+
+
+class SpotifyReadySensor(SourceReadySensor):
+    """Wait for something new in Spotify since the last import."""
+
+    source_type = "spotify"
+    default_conn_id = "spotify_default"

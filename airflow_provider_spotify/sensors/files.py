@@ -1,0 +1,23 @@
+"""Sensors that wait for files: CSV, JSON lines and Parquet."""
+
+from __future__ import annotations
+
+from airflow_provider_spotify.sensors.base import SourceReadySensor
+
+
+class CsvReadySensor(SourceReadySensor):
+    """Wait for CSV files that are new since the last import."""
+
+    source_type = "csv"
+
+
+class JsonlReadySensor(SourceReadySensor):
+    """Wait for files of JSON lines that are new since the last import."""
+
+    source_type = "jsonl"
+
+
+class ParquetReadySensor(SourceReadySensor):
+    """Wait for Parquet files that are new since the last import."""
+
+    source_type = "parquet"

@@ -1,0 +1,130 @@
+"""A real PostgreSQL for tests: a local process, or the server that the environment names."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from airflow_provider_spotify.core.clients.postgres import connect, quoted
+from airflow_provider_spotify.core.errors import ImporterError
+from airflow_provider_spotify.core.model import Credentials
+from tests.services.redis import free_port
+
+URL = "SPOTIFY_IMPORTS_TEST_POSTGRES_URL"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Credentials]:
+    """Give a PostgreSQL server of this test session; skip with the reason where there is none."""
+    if given := os.environ.get(URL):
+        yield Credentials.from_uri(given)
+        return
+    folder = _programs()
+    if folder is None:
+        _missing(f"PostgreSQL is not installed (apt install postgresql), nor is {URL} set")
+        return
+    with _server(folder) as credentials:
+        yield credentials
+
+
+@pytest.fixture
+def postgres_database(postgres: Credentials) -> Iterator[Credentials]:
+    """Give a database of this test alone."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with connect(postgres) as connection:
+        connection.execute(f"CREATE DATABASE {quoted(name)}".encode())
+    try:
+        yield postgres.model_copy(update={"database": name})
+    finally:
+        with connect(postgres) as connection:
+            connection.execute(f"DROP DATABASE {quoted(name)} WITH (FORCE)".encode())
+
+
+def _programs() -> Path | None:
+    """Find the newest installed server."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    installed = [p.parent for p in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    return max(installed, key=lambda p: int(p.parent.name), default=None)
+
+
+@contextmanager
+def _server(programs: Path, *, fsync: str = "off") -> Iterator[Credentials]:
+    """Run a server in a folder that goes away with it. It refuses to run as root."""
+    user = _unprivileged() if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        if user:
+            shutil.chown(folder, user)
+        data, log = Path(folder, "data"), Path(folder, "log")
+        secret = Path(folder, "secret")
+        secret.write_text("postgres")
+        secret.chmod(0o644)
+        made = subprocess.run(
+            [
+                *(programs / "initdb", "-D", data, "-U", "postgres", "--pwfile", secret),
+                *("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"),
+            ],
+            user=user,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+        )
+        if made.returncode:
+            _missing(f"initdb failed: {made.stderr.strip()[-300:]}")
+        port = free_port()
+        settings = {
+            "port": port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "shared_buffers": "256MB",
+            "max_wal_size": "2GB",
+            "max_connections": 60,
+            "fsync": fsync,
+        }
+        options = [word for k, v in settings.items() for word in ("-c", f"{k}={v}")]
+        with log.open("wb") as output:
+            command = [programs / "postgres", "-D", data, *options]
+            process = subprocess.Popen(command, user=user, stdout=output, stderr=output, cwd="/")
+        try:
+            yield _healthy(port, process=process, log=log)
+        finally:
+            process.send_signal(2)  # SIGINT: end sessions and stop
+            process.wait(30)
+
+
+def _unprivileged() -> str:
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _healthy(port: int, *, process: subprocess.Popen[bytes], log: Path) -> Credentials:
+    address = f"postgresql://postgres:postgres@127.0.0.1:{port}/postgres"
+    credentials = Credentials.from_uri(address)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connect(credentials).close()
+        except (ImporterError, psycopg.Error):
+            time.sleep(0.05)
+        else:
+            return credentials
+    _missing(f"PostgreSQL does not start: {log.read_text()[-300:]}")
+    return credentials
+
+
+def _missing(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
