@@ -1,4 +1,4 @@
-"""The command line ``spotify-imports``; ``airflow spotify-imports`` is built from the same table."""
+"""The command line `spotify-imports`; `airflow spotify-imports` is built from the same table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from airflow_provider_spotify import __version__
 from airflow_provider_spotify.cli.exits import guarded
 from airflow_provider_spotify.cli.table import COMMANDS, Command
+
 
 def commands() -> Sequence[Command]:
     """Return every command there is."""

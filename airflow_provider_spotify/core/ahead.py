@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from airflow_provider_spotify.core.errors import Cancelled
 
 T = TypeVar("T")
-_PATIENCE = 0.2  # seconds between two looks at the cancel event
+_PATIENCE = 0.2  # seconds between two looks at the events that end the reading
 
 
 class _End(NamedTuple):
@@ -97,17 +97,23 @@ def ahead(
 
 
 def drain(
-    items: AsyncIterator[T], *, cancel: threading.Event | None = None
+    items: AsyncIterator[T],
+    *,
+    cancel: threading.Event | None = None,
+    stop: threading.Event | None = None,
 ) -> Generator[T, None, None]:
     """Yield the items of an asynchronous iterator, in an event loop of its own.
 
-    :raises Cancelled: within a fraction of a second after ``cancel`` is set
+    :param cancel: the caller's wish to end
+    :param stop: set when nobody wants the items any more
+    :raises Cancelled: within a fraction of a second after either is set
     """
+    ends = [event for event in (cancel, stop) if event is not None]
     with asyncio.Runner() as runner:
         try:
             while True:
                 try:
-                    yield runner.run(_next(items, cancel))
+                    yield runner.run(_next(items, ends))
                 except StopAsyncIteration:
                     return
         finally:
@@ -115,14 +121,14 @@ def drain(
                 runner.run(close())
 
 
-async def _next(items: AsyncIterator[T], cancel: threading.Event | None) -> T:
+async def _next(items: AsyncIterator[T], ends: Sequence[threading.Event]) -> T:
     task = asyncio.ensure_future(anext(items))
     while not task.done():
-        if cancel is not None and cancel.is_set():
+        if any(event.is_set() for event in ends):
             task.cancel()
             await asyncio.wait([task])
             raise Cancelled("the import was asked to stop while it was reading")
-        await asyncio.wait([task], timeout=_PATIENCE if cancel is not None else None)
+        await asyncio.wait([task], timeout=_PATIENCE if ends else None)
     return task.result()
 
 

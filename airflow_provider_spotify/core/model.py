@@ -66,8 +66,8 @@ class Credentials(Frozen):
         try:
             parts = urlsplit(uri)
             port = parts.port
-        except ValueError as error:
-            raise ConfigurationError("a connection URI is malformed (it is not shown)") from error
+        except ValueError:  # its message repeats a part, which may be of the password
+            raise ConfigurationError("a connection URI is malformed (it is not shown)") from None
         return cls(
             host=parts.hostname,
             port=port,

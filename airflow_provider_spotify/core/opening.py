@@ -48,6 +48,18 @@ def open_plan(plan: ImportPlan, *, resolve: Resolver) -> Opened:
     )
 
 
+def supplied(source: Source[Any], *, sink: Sink[Any], table: str) -> Source[Any]:
+    """Give a source the values of the destination that it wants, if it wants any.
+
+    :param table: the import's own table
+    """
+    wanted = source.wants()
+    if wanted is None:
+        return source
+    own = (table, wanted.own) if wanted.own else None
+    return source.given(sink.values(wanted.table, wanted.column, missing_from=own))
+
+
 def open_key(connection: str | None, *, resolve: Resolver) -> bytes | None:
     """Return the key material of a tenant: the password of the connection that holds it."""
     if connection is None:

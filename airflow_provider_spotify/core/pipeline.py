@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ from airflow_provider_spotify.core.errors import (
     TransientError,
 )
 from airflow_provider_spotify.core.model import CheckResult, Chunk, Cursor, LoadReport, Run, load_id
+from airflow_provider_spotify.core.opening import supplied
 from airflow_provider_spotify.core.progress import Meter, Watcher
 from airflow_provider_spotify.core.rehearsal import Rehearsal
 from airflow_provider_spotify.core.sinks.base import Load, LoadSpec, Progress, Sink
@@ -30,16 +31,21 @@ if TYPE_CHECKING:
 
     from airflow_provider_spotify.core.transforms.chain import Chain
 
-LANE_BYTES = 32 * 1024 * 1024
+LANE_BYTES = 16 * 1024 * 1024
 """How much may wait between two stages; with two lanes this bounds the memory of a load."""
 
 
 class Ready(NamedTuple):
-    """A chunk after the transforms: rows for the table, and records for its rejects."""
+    """A chunk after the transforms: rows for the table, and records for its rejects.
+
+    ``schema`` is the contract's as this chunk left it: the transforms run ahead of the sink, and
+    a checkpoint must not know what is to come. None as long as there was no row to agree on.
+    """
 
     batch: pa.RecordBatch
     rejected: Sequence[pa.RecordBatch]
     cursor: Cursor
+    schema: pa.Schema | None
 
 
 def run_import(
@@ -66,11 +72,12 @@ def run_import(
     meter = Meter(plan.dag_id, watch=progress)
     spec = _spec(plan, run)
     with Rehearsal(sink, spec) if run.dry_run else sink.begin(spec) as load:
-        before = load.since
+        source, before = supplied(source, sink=sink, table=plan.table), load.since
         chain = Chain(plan, known=load.schema, textual=source.textual, key=key)
         try:
-            cursor = _move(source, load, chain, plan=plan, run=run, meter=meter, cancel=cancel)
-            checks = _judge(plan, load, chain, rows=load.done.rows + meter.rows, sink=sink)
+            done = _move(source, load, chain, plan=plan, run=run, meter=meter, cancel=cancel)
+            history = _history(plan, sink, but=spec.load_id)
+            checks = _judge(plan, load, chain, rows=done.rows, history=history)
         except DataError:
             load.abandon()
             raise
@@ -78,11 +85,10 @@ def run_import(
             "source": source.dataset(),
             "destination": sink.dataset(plan.table),
             "cursor_before": before,
-            "cursor_after": cursor,
+            "cursor_after": done.cursor if run.window is None and not run.replay else before,
             "checks": checks,
         }
-        report = _report(spec, load=load, chain=chain, meter=meter, facts=facts)
-        done = Progress(cursor, chain.contract.schema, report.rows, report.rejected)
+        report = _report(spec, done=done, chain=chain, meter=meter, facts=facts)
         with meter.stage("publish"):
             changes = load.publish(done, report)
     meter.tell()
@@ -91,6 +97,9 @@ def run_import(
 
 
 def _spec(plan: ImportPlan, run: Run) -> LoadSpec:
+    """Describe the load. A ``replace`` reads everything, or it would leave only what is new."""
+    if plan.write.mode == "replace":
+        run = run.model_copy(update={"full_refresh": True})
     return LoadSpec(
         tenant=plan.tenant,
         import_name=plan.name,
@@ -112,25 +121,27 @@ def _move(
     run: Run,
     meter: Meter,
     cancel: threading.Event | None,
-) -> Cursor | None:
-    """Bring every chunk from the source to the load; return the cursor of the last one."""
-    cursor = load.since
+) -> Progress:
+    """Bring every chunk from the source to the load; return how far that came."""
+    cursor, schema, stop = load.since, load.schema, threading.Event()
     durable, clock = 0, time.monotonic()
 
     def progress() -> Progress:
         rows, rejected = load.done.rows + meter.rows, load.done.rejected + meter.rejected
-        return Progress(cursor, chain.contract.schema, rows, rejected)
+        return Progress(cursor, schema, rows, rejected)
 
-    chunks = drain(source.read(load.since, run.window), cancel=cancel)
-    read = ahead(_timed(chunks, meter), size=_chunk_size, limit=LANE_BYTES, name="read")
-    shaped = _transform(read, chain, meter)
+    chunks = drain(source.read(load.since, run.window), cancel=cancel, stop=stop)
     reasons: Counter[str] = Counter()
     try:
-        with closing(ahead(shaped, size=_ready_size, limit=LANE_BYTES, name="transform")) as ready:
+        with ExitStack() as stack:
+            ready = stack.enter_context(closing(_ready(chunks, chain, meter)))
+            stack.callback(stop.set)  # comes first: a source that waits must not keep us waiting
             for item in ready:
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("the import was asked to stop while it was writing")
                 _write(item, load, meter)
-                cursor = item.cursor
-                _bound(plan, item, meter, reasons)
+                cursor, schema = item.cursor, item.schema
+                _bound(plan, item, progress(), reasons)
                 late = time.monotonic() - clock >= plan.checkpoint.every.total_seconds()
                 if late or meter.rows - durable >= plan.checkpoint.rows:
                     with meter.stage("write"):
@@ -139,7 +150,16 @@ def _move(
     except (TransientError, Cancelled):
         load.checkpoint(progress())
         raise
-    return cursor
+    return progress()
+
+
+def _ready(
+    chunks: Generator[Chunk, None, None], chain: Chain, meter: Meter
+) -> Generator[Ready, None, None]:
+    """Read and transform, each in a thread of its own."""
+    read = ahead(_timed(chunks, meter), size=_chunk_size, limit=LANE_BYTES, name="read")
+    shaped = _transform(read, chain, meter)
+    return ahead(shaped, size=_ready_size, limit=LANE_BYTES, name="transform")
 
 
 def _timed(chunks: Generator[Chunk, None, None], meter: Meter) -> Generator[Chunk, None, None]:
@@ -159,7 +179,7 @@ def _transform(
         for chunk in chunks:
             with meter.stage("transform"):
                 applied = chain.apply(chunk.batch, rejected=chunk.rejected)
-            yield Ready(applied.batch, applied.rejected, chunk.cursor)
+            yield Ready(applied.batch, applied.rejected, chunk.cursor, chain.contract.agreed)
 
 
 def _write(item: Ready, load: Load, meter: Meter) -> None:
@@ -171,27 +191,38 @@ def _write(item: Ready, load: Load, meter: Meter) -> None:
     meter.add(rows=item.batch.num_rows, size=item.batch.nbytes, rejected=rejected)
 
 
-def _bound(plan: ImportPlan, item: Ready, meter: Meter, reasons: Counter[str]) -> None:
-    """Stop a load that rejects more rows than the plan allows, and say why they were rejected."""
+def _bound(plan: ImportPlan, item: Ready, done: Progress, reasons: Counter[str]) -> None:
+    """Stop a load that rejects more rows than the plan allows, and say why they were rejected.
+
+    :param done: by this load, earlier attempts included
+    """
+    rows, rejected = done.rows, done.rejected
     for batch in item.rejected:
         reasons.update(batch.column("reason").to_pylist())
-    if plan.max_rejected is not None and meter.rejected > plan.max_rejected:
+    if plan.max_rejected is not None and rejected > plan.max_rejected:
         common = "; ".join(f"{n} x {reason}" for reason, n in reasons.most_common(3))
         raise TooManyRejected(
-            f"{plan.dag_id}: {meter.rejected} of {meter.rows + meter.rejected} rows were rejected, "
+            f"{plan.dag_id}: {rejected} of {rows + rejected} rows were rejected, "
             f"more than max_rejected: {plan.max_rejected}. Most often: {common}. "
             "Mend the data or the contract, or raise max_rejected."
         )
 
 
+def _history(plan: ImportPlan, sink: Sink[Any], *, but: int) -> list[int]:
+    """Return the row counts of other loads, newest first, if a check compares with them."""
+    wanted = max((c.history for c in plan.quality if c.check == "row_count_anomaly"), default=0)
+    # twice as many, because loads that were given up or replaced are in the ledger too
+    entries = sink.history(plan.name, limit=2 * wanted) if wanted else ()
+    return [e.rows for e in entries if e.status == "committed" and e.load_id != but]
+
+
 def _judge(
-    plan: ImportPlan, load: Load, chain: Chain, *, rows: int, sink: Sink[Any]
+    plan: ImportPlan, load: Load, chain: Chain, *, rows: int, history: Sequence[int]
 ) -> list[CheckResult]:
     """Run the checks over the whole load, before anyone can see it.
 
     :raises QualityViolation: if one of severity ``error`` fails
     """
-    history = [entry.rows for entry in sink.history(plan.name) if entry.status == "committed"]
     results = chain.quality.finish(rows=rows, history=history, now=datetime.now(UTC))
     results += [load.audit(check) for check in plan.quality if check.check == "unique"]
     # a failed row check has rejected its rows already; what fails here is the load as a whole
@@ -208,7 +239,7 @@ def _judge(
 
 
 def _report(
-    spec: LoadSpec, *, load: Load, chain: Chain, meter: Meter, facts: dict[str, Any]
+    spec: LoadSpec, *, done: Progress, chain: Chain, meter: Meter, facts: dict[str, Any]
 ) -> LoadReport:
     return LoadReport(
         tenant=spec.tenant,
@@ -218,9 +249,9 @@ def _report(
         run_id=spec.run.run_id,
         started_at=spec.started_at,
         finished_at=datetime.now(UTC),
-        rows=load.done.rows + meter.rows,
+        rows=done.rows,
         bytes=meter.bytes,
-        rejected=load.done.rejected + meter.rejected,
+        rejected=done.rejected,
         seconds=dict(meter.seconds),
         schema_changes=tuple(chain.contract.changes),
         columns=tuple(chain.profile.columns()),

@@ -154,7 +154,7 @@ class ImportOperator(SourceWords, BaseOperator):
         with translated():
             try:
                 plan = self.plan()
-                self._report = self._import(plan, run=run_of(context, by=plan.incremental.by))
+                self._report = self._import(plan, run=run_of(context, incremental=plan.incremental))
             except TransientError as error:
                 if self.deferrable and (error.retry_after or 0) > LONG_WAIT:
                     self._free_worker(error)

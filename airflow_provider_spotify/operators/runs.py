@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from airflow_provider_spotify.core.config.plans import IncrementalPlan
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Run, Window
 
@@ -17,20 +18,20 @@ PARAMS = ("window_from", "window_to", "full_refresh", "dry_run")
 """The DAG params that a manual run may set."""
 
 
-def run_of(context: Context, *, by: str) -> Run:
+def run_of(context: Context, *, incremental: IncrementalPlan) -> Run:
     """Return the run that a context describes.
 
     The span a person asked for comes first; then the data interval, for a backfill or an import
     that reads by interval; otherwise the run goes on from the cursor.
 
-    :param by: ``cursor`` or ``interval``, as the import says
+    :param incremental: whether the import reads by cursor or by interval, and how far it looks back
     :raises ConfigurationError: if the params name no span of time
     """
     params: Any = context.get("params") or {}
     refresh = bool(params.get("full_refresh"))
     return Run(
         run_id=context["run_id"],
-        window=_asked(params) or (None if refresh else _interval(context, by=by)),
+        window=_asked(params) or (None if refresh else _interval(context, incremental)),
         full_refresh=refresh,
         dry_run=bool(params.get("dry_run")),
         partition=_partition(context),
@@ -57,11 +58,13 @@ def _moment(value: str | datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _interval(context: Context, *, by: str) -> Window | None:
-    if by != "interval" and context["dag_run"].run_type != "backfill":
+def _interval(context: Context, incremental: IncrementalPlan) -> Window | None:
+    if incremental.by != "interval" and context["dag_run"].run_type != "backfill":
         return None
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
-    return Window(start=start, end=end) if start and end and start < end else None
+    if not start or not end or start >= end:
+        return None
+    return Window(start=start - incremental.lookback, end=end)
 
 
 def _partition(context: Context) -> str | None:

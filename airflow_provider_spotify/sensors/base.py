@@ -80,6 +80,10 @@ class SourceReadySensor(SourceWords, BaseSensorOperator):
 
         :raises TaskDeferred: if there is nothing new yet
         """
+        params: Any = context.get("params") or {}
+        if params.get("full_refresh") or params.get("window_from"):
+            self.log.info("a run that names what to read does not wait for anything new")
+            return None
         if not self.deferrable:
             return super().execute(context)
         if self.poke(context):

@@ -1,14 +1,26 @@
-"""Sensors that wait for files: CSV, JSON lines and Parquet."""
+"""Sensors that wait for files: Avro, CSV, Excel, JSON lines and Parquet."""
 
 from __future__ import annotations
 
 from airflow_provider_spotify.sensors.base import SourceReadySensor
 
 
+class AvroReadySensor(SourceReadySensor):
+    """Wait for Avro files that are new since the last import."""
+
+    source_type = "avro"
+
+
 class CsvReadySensor(SourceReadySensor):
     """Wait for CSV files that are new since the last import."""
 
     source_type = "csv"
+
+
+class ExcelReadySensor(SourceReadySensor):
+    """Wait for Excel or OpenDocument workbooks that are new since the last import."""
+
+    source_type = "excel"
 
 
 class JsonlReadySensor(SourceReadySensor):

@@ -77,7 +77,7 @@ def open_file(path: str, *, timeout: float) -> duckdb.DuckDBPyConnection:
 
     with duckdb_errors(path):
         deadline, wait = time.monotonic() + timeout, _FIRST_WAIT
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _create(Path(path))
         while True:
             try:
                 return duckdb.connect(path)
@@ -90,6 +90,27 @@ def open_file(path: str, *, timeout: float) -> duckdb.DuckDBPyConnection:
                     ) from error
             time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
             wait = min(wait * 1.5, _LONGEST_WAIT)
+
+
+def _create(path: Path) -> None:
+    """Put an empty database at a path where there is none, whole or not at all.
+
+    DuckDB writes a new file in several steps; one that was killed between them leaves a file that
+    nobody can open any more.
+    """
+    import duckdb
+
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.new")
+    duckdb.connect(draft).close()
+    try:
+        path.hardlink_to(draft)  # unlike a rename, it never replaces another's new file
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
 
 
 @contextmanager

@@ -23,6 +23,9 @@ def import_findings(plan: ImportPlan) -> Iterator[Finding]:
     yield from _schedule(plan)
     yield from _columns(plan)
     yield from _personal(plan)
+    if plan.incremental.lookback and plan.write.mode == "append":
+        said = "a lookback reads rows again, and append would add them again; write by merge"
+        yield ("incremental", "lookback"), said
     if len(plan.table) > LONGEST_TABLE or plan.table.endswith("__rejected"):
         said = f"a table has at most {LONGEST_TABLE} characters and does not end in __rejected: "
         yield ("table",), said + "its rejected rows go to <table>__rejected"

@@ -104,7 +104,15 @@ class IncrementalPlan(Frozen):
     """What a scheduled run reads: everything after the cursor, or its own data interval."""
 
     by: Literal["cursor", "interval"] = "cursor"
-    lookback: Duration = timedelta(0)
+    lookback: Duration = Field(
+        timedelta(0), description="by interval: read so much before it again, for late rows"
+    )
+
+    @model_validator(mode="after")
+    def _of_interval(self) -> IncrementalPlan:
+        if self.lookback and self.by == "cursor":
+            raise ValueError("lookback needs by: interval; a cursor looks back in its source")
+        return self
 
 
 def _cron(value: Any) -> Any:

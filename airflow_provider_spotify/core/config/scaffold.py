@@ -9,7 +9,6 @@ from typing import Any
 from airflow_provider_spotify.core import registry
 
 _SCHEMA = "../airflow_provider_spotify/core/config/tenant.schema.json"
-_STARTS = {"csv": "data/{tenant}/*.csv", "jsonl": "data/{tenant}/*.jsonl"}
 
 
 def scaffold(tenant: str, *, source: str, owner: str, start_date: str) -> str:
@@ -64,7 +63,7 @@ def _required(kind: Any, source: str, tenant: str) -> Iterator[tuple[str, str]]:
     for key in schema.get("required", ()):
         words = schema["properties"][key]
         if key == "path":
-            yield key, _STARTS.get(source, f"data/{{tenant}}/*.{source}").format(tenant=tenant)
+            yield key, f"data/{tenant}/*.{getattr(kind, 'suffix', source)}"
         else:
             yield key, json.dumps(_example(words, definitions, key))
 

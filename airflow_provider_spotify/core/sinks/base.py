@@ -93,6 +93,16 @@ class Load(ABC):
     done: Progress
     """What earlier attempts of this load made durable."""
 
+    @property
+    def full(self) -> bool:
+        """So much waits in memory that a checkpoint now costs less than one later."""
+        return False
+
+    @property
+    def refused(self) -> int:
+        """How many rows of this attempt the destination could not hold; they are rejected."""
+        return 0
+
     @abstractmethod
     def write(self, batch: pa.RecordBatch) -> None:
         """Take rows. A batch may bring new or wider columns; the table follows at publish."""
@@ -174,6 +184,16 @@ class Sink(ABC, Generic[C]):
     @abstractmethod
     def rejected(self, table: str, *, replayed: bool = False) -> Iterator[pa.RecordBatch]:
         """Yield the rejected records of a table that no replay has taken yet (or all)."""
+
+    @abstractmethod
+    def values(
+        self, table: str, column: str, *, missing_from: tuple[str, str] | None = None
+    ) -> Sequence[Any]:
+        """Return the distinct values of a column, in order; none if there is no such table.
+
+        :param missing_from: a table and column; leave out the values that stand there
+        :raises ConfigurationError: if the table has no such column
+        """
 
     @abstractmethod
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:

@@ -79,6 +79,14 @@ class Contract:
         return self._schema
 
     @property
+    def agreed(self) -> pa.Schema | None:
+        """The schema that the next load starts from; None as long as there was no row.
+
+        Declared columns alone are no agreement: the first rows bring the others.
+        """
+        return None if self._open else self._schema
+
+    @property
     def changes(self) -> list[SchemaChange]:
         """The steps the schema took since the load began."""
         return list(self._changes)

@@ -29,10 +29,12 @@ from airflow_provider_spotify.core.transforms.inference import EMPTY, NULL_TOKEN
 
 Caster = Callable[[pa.Array], pa.Array]
 
+_BOOLEANS = pa.array(["true", "false"])
 _YES = pa.array(["true", "t", "yes", "y", "1"])
 _NO = pa.array(["false", "f", "no", "n", "0"])
 _ZONE = r"[0-9](?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _DAY = len("2026-11-22")
+_SURE_DIGITS = 18  # so many always fit into 64 bits
 _NAIVE = pa.timestamp("us")
 _AGREED: dict[pa.DataType, str] = {
     BOOLEAN: r"^(?i:true|false|t|f|yes|no|y|n|1|0)$",
@@ -134,6 +136,8 @@ def _parse(text: pa.StringArray, kind: pa.DataType, format: str | None, agreed: 
     if kind in (DATE, TIMESTAMP):  # Arrow reads nothing but ISO 8601: no need to look first
         with suppress(pa.ArrowInvalid):
             return Fit(_CASTS.get(kind, _plain_cast(kind))(text), None)
+    if _usual(text, kind, agreed):
+        return fit_or_bisect(text, _plain_cast(kind))
     shape = _shape(kind, agreed)
     if shape is None:
         return Fit(pa.nulls(len(text), kind), either(text.is_valid(), None))
@@ -153,6 +157,29 @@ def _shape(kind: pa.DataType, agreed: bool) -> str | None:
     if pa.types.is_decimal(kind):
         return _DECIMAL
     return (_AGREED.get(kind) if agreed else None) or SHAPES.get(kind)
+
+
+def _usual(text: pa.StringArray, kind: pa.DataType, agreed: bool) -> bool:
+    """Tell whether all values have a form that needs no closer look before they are cast.
+
+    It takes a quarter of what the type's pattern takes (8 and 29 ns a value, 2026-11-22).
+    """
+    if kind == BOOLEAN:
+        found: int = pc.is_in(text, value_set=_BOOLEANS).true_count
+        return found == len(text) - int(text.null_count)
+    return kind in (INTEGER, BIGINT) and _natural(text, agreed)
+
+
+def _natural(text: pa.StringArray, agreed: bool) -> bool:
+    """Tell whether all are natural numbers that 64 bits hold; agreed ones may be like ``007``."""
+    if pc.all(pc.ascii_is_decimal(text)).as_py() is False:
+        return False
+    if (pc.max(pc.binary_length(text)).as_py() or 0) > _SURE_DIGITS:
+        return False
+    leading = pc.starts_with(text, "0")
+    if agreed or not leading.true_count:
+        return True
+    return pc.any(pc.and_(leading, pc.greater(pc.binary_length(text), 1))).as_py() is False
 
 
 def _plain_cast(kind: pa.DataType) -> Caster:

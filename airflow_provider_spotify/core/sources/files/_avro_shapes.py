@@ -9,7 +9,7 @@ Avro: https://avro.apache.org/docs/1.12.0/specification/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -125,9 +125,7 @@ class _Drawing:
         shapes = [self.shape(field["type"], _space(name)) for field in schema["fields"]]
         self._open.pop()
         names = [field["name"] for field in schema["fields"]]
-        fields = [
-            {"name": n, "type": shape.schema} for n, shape in zip(names, shapes, strict=True)
-        ]
+        fields = [{"name": n, "type": shape.schema} for n, shape in zip(names, shapes, strict=True)]
         raw = {"type": "record", "name": self._own_name(), "fields": fields}
         built = pa.struct([(n, s.built) for n, s in zip(names, shapes, strict=True)])
         kind = pa.struct([(n, s.kind) for n, s in zip(names, shapes, strict=True)])
@@ -155,7 +153,8 @@ class _Drawing:
 
     def _numbers_of(self, branches: Sequence[Schema], kinds: Sequence[Schema]) -> Shape | None:
         """Return the shape of a union of numbers of which one holds all values of the others."""
-        found = {kind if isinstance(kind, str) else "" for kind in kinds}
+        marked = [isinstance(kind, Mapping) and "logicalType" in kind for kind in kinds]
+        found = {"" if mark else _name_of(k) for k, mark in zip(kinds, marked, strict=True)}
         for widest, members in (("long", {"int"}), ("double", {"int", "float"})):
             if found <= {widest, *members}:
                 return Shape(list(branches), _SCALARS[widest], _SCALARS[widest])
@@ -198,15 +197,13 @@ class _Drawing:
         notes = ("logicalType", "precision", "scale")
         return {**raw, **{key: schema[key] for key in notes if key in schema}}
 
-    def _typed_record(
-        self, schema: Mapping[str, Any], name: str, own: Mapping[str, str]
-    ) -> Schema:
+    def _typed_record(self, schema: Mapping[str, Any], name: str, own: Mapping[str, str]) -> Schema:
         if name in own:
             return own[name]
         mine = self._own_name()
-        # The outermost record is spelled as text; the same one inside of it is not, so it gets a
-        # definition of its own, at which the recursion ends.
-        inside = {**own, name: mine} if own else {"": "", **own}
+        # The outermost record is spelled as text; inside of it the same record is not, so there it
+        # has a definition of its own, at which the recursion ends.
+        inside = {**own, name: mine} if own else {"": ""}
         fields = [
             {"name": field["name"], "type": self._typed(field["type"], _space(name), inside)}
             for field in schema["fields"]
@@ -255,8 +252,6 @@ def _name_of(branch: Schema) -> str:
 def _is_decimal(schema: Mapping[str, Any]) -> bool:
     """Say whether a decimal is one that Arrow can hold; else it stays bytes, as Avro asks."""
     precision, scale = schema.get("precision"), schema.get("scale", 0)
-    whole = isinstance(precision, int) and isinstance(scale, int)
-    return whole and 0 < precision <= _MOST_DIGITS and 0 <= scale <= precision
-
-
-__all__ = ["Callable", "Shape", "shape_of"]
+    if not isinstance(precision, int) or not isinstance(scale, int):
+        return False
+    return 0 < precision <= _MOST_DIGITS and 0 <= scale <= precision

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,10 @@ import pyarrow as pa
 
 Finish = Callable[[pa.Array], pa.Array]
 _MARK = "airflow-provider-spotify-text"
+_KINDS = (
+    *("boolean", "int", "long", "float", "double", "bytes", "string"),
+    *("fixed", "enum", "array", "map", "record"),
+)
 _DECIMAL128_DIGITS = 38
 
 
@@ -75,15 +78,15 @@ def decimals(kind: pa.DataType) -> Finish:
             first = data[np.minimum(starts, len(data) - 1)]
             negative = (first >= 128) & (ends > starts)
             out[~inside & negative[:, None]] = 255
-        _refuse_longer(array, data, starts, ends, width)
-        return _fixed(kind, out, array)
+        _refuse_longer(data, starts, ends, width)
+        found = _fixed(kind, out, array)
+        found.validate(full=True)  # more digits than the precision
+        return found
 
     return finish
 
 
-def _refuse_longer(
-    array: pa.Array, data: Any, starts: Any, ends: Any, width: int
-) -> None:
+def _refuse_longer(data: Any, starts: Any, ends: Any, width: int) -> None:
     """Refuse numbers of more bytes than the result has, unless they only repeat the sign."""
     for row in np.flatnonzero(ends - starts > width):
         raw = bytes(data[starts[row] : ends[row]])
@@ -129,9 +132,9 @@ def _bytes(array: pa.Array) -> tuple[Any, Any, Any]:
 
 
 def _rows(array: pa.Array, width: int) -> Any:
-    data = array.buffers()[1]
-    size = len(array) * width
-    return np.frombuffer(data, np.uint8, size).reshape(-1, width) if size else np.zeros((0, width), np.uint8)
+    if not len(array) * width:
+        return np.zeros((len(array), width), np.uint8)
+    return np.frombuffer(array.buffers()[1], np.uint8, len(array) * width).reshape(-1, width)
 
 
 def _validity(array: pa.Array) -> Any:
@@ -141,3 +144,49 @@ def _validity(array: pa.Array) -> Any:
 def _fixed(kind: pa.DataType, values: Any, array: pa.Array) -> pa.Array:
     buffers = [_validity(array), pa.py_buffer(np.ascontiguousarray(values))]
     return pa.Array.from_buffers(kind, len(array), buffers)
+
+
+def register() -> None:
+    """Teach fastavro the logical types of our own schemas: values that become text.
+
+    https://fastavro.readthedocs.io/en/latest/logical_types.html#custom-logical-types
+    """
+    from fastavro.read import LOGICAL_READERS
+
+    if f"string-{_MARK}" in LOGICAL_READERS:
+        return
+    for key, reader in list(LOGICAL_READERS.items()):
+        kind, _, logical = key.partition("-")
+        LOGICAL_READERS[f"{kind}-{spelling(logical)}"] = _then_spelled(reader)
+    for kind in _KINDS:
+        LOGICAL_READERS[f"{kind}-{_MARK}"] = _spelled
+
+
+def spelling(logical: str | None) -> str:
+    """Return the logical type of a value that becomes text after it was read as ``logical``."""
+    return f"{_MARK}-{logical}" if logical else _MARK
+
+
+def is_readable(kind: str, logical: str | None) -> bool:
+    """Say whether a logical type is one that fastavro reads."""
+    from fastavro.read import LOGICAL_READERS
+
+    return f"{kind}-{logical}" in LOGICAL_READERS
+
+
+def _then_spelled(reader: Callable[..., Any]) -> Callable[..., str]:
+    return lambda value, *schemas: _spelled(reader(value, *schemas))
+
+
+def _spelled(value: Any, *_: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict | list | bool | int | float):
+        return json.dumps(value, ensure_ascii=False, default=_plain, separators=(",", ":"))
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    return value.isoformat() if isinstance(value, date | datetime | time) else str(value)

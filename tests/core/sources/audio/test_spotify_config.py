@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.sources.audio.spotify import SOURCE, SpotifyConfig
+from airflow_provider_spotify.core.sources.base import Wanted
 
 
 def _write(folder: Path, kind: str, ids: list[str]) -> str:
@@ -42,7 +43,7 @@ def test_ids_are_read_from_a_column_of_files(tmp_path: Path, kind: str) -> None:
 def test_ids_of_a_table_ask_for_a_pipeline_that_knows_it() -> None:
     place = {"table": "plays", "column": "track_id"}
     source = SOURCE(SpotifyConfig.model_validate({"resource": "tracks", "ids_from": place}))
-    assert source.wants() == ("plays", "track_id")
+    assert source.wants() == Wanted("plays", "track_id", own="requested_id")
     with pytest.raises(ConfigurationError, match="plays"):
         _ = source.keys
     assert source.given(["1" * 22, None, f"spotify:track:{'1' * 22}"]).keys == ["1" * 22]
