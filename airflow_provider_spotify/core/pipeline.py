@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,14 +38,15 @@ LANE_BYTES = 16 * 1024 * 1024
 class Ready(NamedTuple):
     """A chunk after the transforms: rows for the table, and records for its rejects.
 
-    ``schema`` is the contract's as this chunk left it: the transforms run ahead of the sink, and
-    a checkpoint must not know what is to come. None as long as there was no row to agree on.
+    ``schema`` and ``newest`` are the contract's and the checks' as this chunk left them: the
+    transforms run ahead of the sink, and a checkpoint must not know what is to come.
     """
 
     batch: pa.RecordBatch
     rejected: Sequence[pa.RecordBatch]
     cursor: Cursor
     schema: pa.Schema | None
+    newest: Mapping[str, str]
 
 
 def run_import(
@@ -72,8 +73,10 @@ def run_import(
     meter = Meter(plan.dag_id, watch=progress)
     spec = _spec(plan, run)
     with Rehearsal(sink, spec) if run.dry_run else sink.begin(spec) as load:
-        source, before = supplied(source, sink=sink, table=plan.table), load.since
-        chain = Chain(plan, known=load.schema, textual=source.textual, key=key)
+        source = supplied(source, sink=sink, table=plan.table)
+        chain = Chain(
+            plan, known=load.schema, textual=source.textual, key=key, newest=load.done.newest
+        )
         try:
             done = _move(source, load, chain, plan=plan, run=run, meter=meter, cancel=cancel)
             history = _history(plan, sink, but=spec.load_id)
@@ -84,8 +87,8 @@ def run_import(
         facts = {
             "source": source.dataset(),
             "destination": sink.dataset(plan.table),
-            "cursor_before": before,
-            "cursor_after": done.cursor if run.window is None and not run.replay else before,
+            "cursor_before": load.before,
+            "cursor_after": load.before if run.window or run.replay else done.cursor,
             "checks": checks,
         }
         report = _report(spec, done=done, chain=chain, meter=meter, facts=facts)
@@ -108,7 +111,17 @@ def _spec(plan: ImportPlan, run: Run) -> LoadSpec:
         load_id=load_id(plan.tenant, plan.name, run),
         run=run,
         started_at=datetime.now(UTC),
-        staged=any(check.severity == "error" and check.table_level for check in plan.quality),
+        staged=_may_stop(plan),
+    )
+
+
+def _may_stop(plan: ImportPlan) -> bool:
+    """Say whether the data may be found bad as a whole; then none of it may be seen before."""
+    return (
+        plan.max_rejected is not None
+        or plan.contract.mode == "freeze"
+        or plan.pii.undeclared == "fail"
+        or any(check.severity == "error" and check.table_level for check in plan.quality)
     )
 
 
@@ -123,13 +136,8 @@ def _move(
     cancel: threading.Event | None,
 ) -> Progress:
     """Bring every chunk from the source to the load; return how far that came."""
-    cursor, schema, stop = load.since, load.schema, threading.Event()
+    reached, stop = load.done, threading.Event()
     durable, clock = 0, time.monotonic()
-
-    def progress() -> Progress:
-        rows, rejected = load.done.rows + meter.rows, load.done.rejected + meter.rejected
-        return Progress(cursor, schema, rows, rejected)
-
     chunks = drain(source.read(load.since, run.window), cancel=cancel, stop=stop)
     reasons: Counter[str] = Counter()
     try:
@@ -140,17 +148,23 @@ def _move(
                 if cancel is not None and cancel.is_set():
                     raise Cancelled("the import was asked to stop while it was writing")
                 _write(item, load, meter)
-                cursor, schema = item.cursor, item.schema
-                _bound(plan, item, progress(), reasons)
+                reached = _reached(item, load, meter)
+                _bound(plan, item, reached, reasons)
                 late = time.monotonic() - clock >= plan.checkpoint.every.total_seconds()
                 if late or meter.rows - durable >= plan.checkpoint.rows:
                     with meter.stage("write"):
-                        load.checkpoint(progress())
+                        load.checkpoint(reached)
                     durable, clock = meter.rows, time.monotonic()
     except (TransientError, Cancelled):
-        load.checkpoint(progress())
+        load.checkpoint(reached)
         raise
-    return progress()
+    return reached
+
+
+def _reached(item: Ready, load: Load, meter: Meter) -> Progress:
+    """Return how far the load is once an item is written, earlier attempts included."""
+    rows, rejected = load.done.rows + meter.rows, load.done.rejected + meter.rejected
+    return Progress(item.cursor, item.schema, rows, rejected, newest=item.newest)
 
 
 def _ready(
@@ -179,7 +193,8 @@ def _transform(
         for chunk in chunks:
             with meter.stage("transform"):
                 applied = chain.apply(chunk.batch, rejected=chunk.rejected)
-            yield Ready(applied.batch, applied.rejected, chunk.cursor, chain.contract.agreed)
+            schema, newest = chain.contract.agreed, chain.quality.newest
+            yield Ready(applied.batch, applied.rejected, chunk.cursor, schema, newest)
 
 
 def _write(item: Ready, load: Load, meter: Meter) -> None:

@@ -77,7 +77,10 @@ class Meter:
             self.tell()
 
     def tell(self) -> None:
-        """Tell the watcher where the load stands."""
+        """Tell the watcher where the load stands. One that fails is no reason to stop a load."""
         self._told = time.monotonic()
         since = self._told - self._began
-        self._watch(Snapshot(self.name, self.rows, self.rejected, self.bytes, since))
+        try:
+            self._watch(Snapshot(self.name, self.rows, self.rejected, self.bytes, since))
+        except Exception:
+            logger.exception("%s: the progress watcher failed; the load goes on", self.name)

@@ -23,6 +23,7 @@ class Rehearsal(Load):
 
     def __init__(self, sink: Sink[Any], spec: LoadSpec) -> None:
         self.since = None if spec.run.full_refresh else sink.cursor(spec.import_name)
+        self.before = self.since
         self.schema = sink.schema(spec.import_name)
         self.done = Progress(self.since, self.schema, 0, 0)
 

@@ -14,7 +14,7 @@ from airflow_provider_spotify.hooks.plans import source_plan
 
 
 class S3ImportHook(S3Hook):
-    """Everything that S3Hook does, and reading CSV, JSON lines or Parquet in Arrow batches.
+    """Everything that S3Hook does, and reading any of the file sources in Arrow batches.
 
     The connection is an ordinary one of type ``aws``: a key pair, a role, or what the machine has.
 

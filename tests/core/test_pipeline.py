@@ -6,10 +6,12 @@ import json
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from airflow_provider_spotify.core.errors import QualityViolation, TransientError
 from airflow_provider_spotify.core.model import Chunk, Run, Window
 from airflow_provider_spotify.core.pipeline import run_import
 from airflow_provider_spotify.core.progress import Snapshot
@@ -92,18 +94,39 @@ def test_an_import_of_an_empty_source_leaves_a_row_in_the_ledger_only(tmp_path: 
     assert [entry.status for entry in sink.history("plays")] == ["committed"]
 
 
-@pytest.mark.parametrize("checks", [[], [{"check": "row_count", "min": 1}]])
-def test_replace_keeps_the_table_when_the_source_gives_nothing(
-    tmp_path: Path, checks: list[object]
-) -> None:
-    """No chunk means no news: the table stays, and checks of the whole load are not judged."""
-    sink, words = duckdb_sink(tmp_path), {"write": {"mode": "replace"}, "quality": checks}
+def test_replace_reads_everything_each_time(tmp_path: Path) -> None:
+    """If it read only what is new, a run without news would leave an empty table."""
+    sink, words = duckdb_sink(tmp_path), {"write": {"mode": "replace"}}
     load(sink, ids(1, 2), run="one", **words)
-    report = load(sink, run="two", **words)
-    assert report.rows == 0
-    assert all(check.passed for check in report.checks)
+    assert load(sink, ids(1, 2), run="two", **words).rows == 2
     assert landed(sink) == [1, 2]
-    assert [entry.rows for entry in sink.history("plays")] == [0, 2]
+
+
+def test_replace_by_an_empty_source_empties_the_table_unless_a_check_forbids_it(
+    tmp_path: Path,
+) -> None:
+    sink, words = duckdb_sink(tmp_path), {"write": {"mode": "replace"}}
+    load(sink, ids(1, 2), run="one", **words)
+    with pytest.raises(QualityViolation, match="row_count"):
+        load(sink, run="two", quality=[{"check": "row_count", "min": 1}], **words)
+    assert landed(sink) == [1, 2]
+    load(sink, run="three", **words)
+    assert landed(sink) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"max_rejected": 0}, {"contract": {"mode": "freeze"}}, {"pii": {"undeclared": "fail"}}],
+)
+def test_what_may_be_stopped_as_a_whole_is_not_seen_before_its_end(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """A checkpoint of an append is visible only if nothing can find the load bad later."""
+    sink = duckdb_sink(tmp_path)
+    torn = MemorySource([ids(1), ids(2)], fails_at=1, failure=lambda: TransientError("later"))
+    with pytest.raises(TransientError):
+        run_import(plan(**settings), source=torn, sink=sink, run=Run(run_id="run"))
+    assert landed(sink) == []
 
 
 def test_replace_empties_the_table_when_the_source_says_that_nothing_is_there(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from airflow_provider_spotify.core.model import (
@@ -53,12 +53,14 @@ class Progress(NamedTuple):
     """How far a load has come: what a checkpoint or a publish makes durable.
 
     :param schema: the contract's schema, before privacy; the next load starts from it
+    :param newest: the newest moment so far, as ISO text, of each column whose freshness is asked
     """
 
     cursor: Cursor | None
     schema: pa.Schema | None
     rows: int
     rejected: int
+    newest: Mapping[str, str] = MappingProxyType({})
 
 
 class LedgerEntry(NamedTuple):
@@ -88,6 +90,8 @@ class Load(ABC):
 
     since: Cursor | None
     """Where reading starts: the last checkpoint of this load, or the last committed cursor."""
+    before: Cursor | None
+    """Where the load as a whole starts: ``since``, if no earlier attempt made progress."""
     schema: pa.Schema | None
     """The contract's schema as last committed or checkpointed; None before the first load."""
     done: Progress

@@ -45,6 +45,15 @@ class Rejects(SinkSuite):
             under_way.publish(Progress({"batches": 1}, None, 1, 1), report(of))
         assert sum(b.num_rows for b in sink.rejected("plays")) == 1
 
+    def test_a_replaced_table_has_the_rejects_of_its_load(self, sink: Sink[Any]) -> None:
+        """A replace reads everything again, so it rejects again what is still wrong."""
+        for run in ("one", "two"):
+            of = spec(sink, mode="replace", run=run)
+            load(sink, of, [batch(id=[1])], rejected=[rejected_records("{}")])
+        (records,) = sink.rejected("plays")
+        assert records.column("_load_id").to_pylist() == [of.load_id]
+        assert {entry.status for entry in sink.history("plays")} == {"committed"}
+
     @pytest.mark.parametrize("mode", MODES)
     def test_a_replay_marks_what_it_took(self, sink: Sink[Any], mode: str) -> None:
         """Replayed records are no longer listed; what fails again is; other rows stay."""

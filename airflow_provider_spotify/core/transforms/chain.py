@@ -32,14 +32,21 @@ class Chain:
     :param known: the contract's schema as last committed
     :param textual: the source gives text only; the contract finds the types
     :param key: the tenant's key
+    :param newest: what the quality checks had seen in earlier attempts of the load
     """
 
     def __init__(
-        self, plan: ImportPlan, *, known: pa.Schema | None, textual: bool, key: bytes | None
+        self,
+        plan: ImportPlan,
+        *,
+        known: pa.Schema | None,
+        textual: bool,
+        key: bytes | None,
+        newest: Mapping[str, str] | None = None,
     ) -> None:
         columns = plan.contract.columns
         self.contract = Contract(plan.contract, known=known, textual=textual)
-        self.quality = Quality(plan.quality)
+        self.quality = Quality(plan.quality, newest=newest)
         self.privacy = Privacy(columns, key=key)
         self.profile = Profile()
         self._name = plan.dag_id

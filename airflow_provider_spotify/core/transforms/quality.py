@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from typing import Any
@@ -56,13 +56,14 @@ class Quality:
     Row checks of severity ``error`` reject the rows that fail, those of ``warn`` count them. A
     missing value fails only ``not_null``. ``unique`` is the sink's to judge.
 
+    :param newest: what ``newest`` was after earlier attempts of the load
     :raises ConfigurationError: if a pattern is not one that RE2 knows
     """
 
-    def __init__(self, checks: Sequence[Check]) -> None:
+    def __init__(self, checks: Sequence[Check], *, newest: Mapping[str, str] | None = None) -> None:
         self._checks = checks
         self._failed = [0] * len(checks)
-        self._newest: dict[str, datetime] = {}
+        self._newest = {c: datetime.fromisoformat(text) for c, text in (newest or {}).items()}
         self._expressions = Expressions()
         self._bound: pa.Schema | None = None
         for check in checks:
@@ -92,6 +93,11 @@ class Quality:
         applied = faults.split(batch)
         self._watch(applied.batch)
         return applied
+
+    @property
+    def newest(self) -> dict[str, str]:
+        """The newest moment so far, as ISO text, of each column whose freshness is asked."""
+        return {column: moment.isoformat() for column, moment in self._newest.items()}
 
     def finish(self, *, rows: int, history: Sequence[int], now: datetime) -> list[CheckResult]:
         """Return the outcome of every check but ``unique``.

@@ -140,7 +140,9 @@ def _staged(found: Record, spec: LoadSpec, tables: Tables) -> Beginning | None:
     if not tables.restore(rows=rows, rejects=staged["rejects"]):
         return None
     schema = decoded(staged["schema"])
-    done = Progress(staged["cursor"], schema, staged["rows"], staged["rejected"])
+    done = Progress(
+        staged["cursor"], schema, staged["rows"], staged["rejected"], newest=staged["newest"]
+    )
     return Beginning(
         record=found,
         since=staged["cursor"],
@@ -156,7 +158,8 @@ def _staged(found: Record, spec: LoadSpec, tables: Tables) -> Beginning | None:
 def _partial(found: Record, spec: LoadSpec) -> Beginning:
     """Go on after rows that are visible already."""
     schema = decoded(found.schema)
-    done = Progress(found.cursor_after, schema, found.rows, found.rejected)
+    newest = (found.progress or {}).get("newest", {})
+    done = Progress(found.cursor_after, schema, found.rows, found.rejected, newest=newest)
     return Beginning(
         record=found,
         since=found.cursor_after,

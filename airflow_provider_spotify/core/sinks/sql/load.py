@@ -62,7 +62,8 @@ class SqlLoad(Load):
             self._replays = tables.waiting() if spec.run.replay else set()
         self._record = self._start.record
         self._staged, self._staged_rejects = self._start.staged, self._start.staged_rejects
-        self.since, self.done = self._start.since, self._start.done
+        self.since, self.before = self._start.since, self._start.before
+        self.done = self._start.done
         self.schema = self._start.done.schema
 
     @property
@@ -121,7 +122,7 @@ class SqlLoad(Load):
             self._flush(session, visible=True)
             if not self._start.direct:
                 self._changes += tables.publish(superseded)
-            tables.publish_rejects(self._buffer, superseded)
+            tables.publish_rejects(self._buffer, self._obsolete(ledger, superseded))
             tables.replayed(self._replays)
             tables.discard()
             self._tidy(session)
@@ -244,7 +245,7 @@ class SqlLoad(Load):
         self._save(
             session,
             status=PARTIAL,
-            progress=plan_of(self._spec),
+            progress=plan_of(self._spec) | {"newest": dict(progress.newest)},
             rows=self._rows,
             rejected=progress.rejected + self.refused,
             cursor_before=self._start.before,
@@ -262,6 +263,7 @@ class SqlLoad(Load):
             "rejected": progress.rejected + self.refused,
             "rejects": self._staged_rejects,
             "cursor": progress.cursor,
+            "newest": dict(progress.newest),
             "schema": encoded(progress.schema),
             "before": start.before,
             "replaces": start.replaces,
@@ -281,6 +283,16 @@ class SqlLoad(Load):
             return {own}
         after = None if start.replaces == "all" else start.record.sequence
         return {record.load_id for record in ledger.visible(after=after)} | {own}
+
+    def _obsolete(self, ledger: Ledger, superseded: set[int]) -> set[int]:
+        """Return the loads whose rejects give way: of a table that is replaced, all of them.
+
+        Everything was read again, so what is still wrong was rejected again. In the ledger those
+        loads stay committed: the history of row counts is theirs.
+        """
+        if plan_of(self._spec)["mode"] != "replace":
+            return superseded
+        return superseded | {record.load_id for record in ledger.visible()}
 
     def _tidy(self, session: Session) -> None:
         """End other loads of this import that stopped half-way: they can no longer go on.
