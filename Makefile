@@ -10,7 +10,7 @@ help: ## Show what can be made.
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]' \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[$(EXTRAS)]' \
 	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
@@ -29,9 +29,9 @@ test-core: ## Run the core's tests in an environment without Airflow.
 	test -x .venv-core/bin/python || $(PYTHON) -m venv .venv-core
 	.venv-core/bin/python -m pip install --quiet uv
 	.venv-core/bin/python -m demo.core_requirements > .venv-core/requirements.txt
-	.venv-core/bin/uv pip install --quiet --constraint constraints.txt -r .venv-core/requirements.txt
-	.venv-core/bin/uv pip install --quiet --no-deps --editable .
-	.venv-core/bin/python -m pytest tests/core tests/architecture
+	.venv-core/bin/uv pip install --quiet --python .venv-core/bin/python --constraint constraints.txt -r .venv-core/requirements.txt
+	.venv-core/bin/uv pip install --quiet --python .venv-core/bin/python --no-deps --editable .
+	.venv-core/bin/python -m pytest tests/core
 
 chaos: .venv/installed ## Kill loads 200 times at random points and compare with an undisturbed run.
 	SPOTIFY_IMPORTS_KILLS=200 $(BIN)/python -m pytest -m chaos --timeout 7200
