@@ -51,9 +51,9 @@ format: .venv/installed ## Format the code and mend what ruff can.
 schema: .venv/installed ## Write the JSON Schema of a tenant's YAML from the models.
 	$(BIN)/spotify-imports schema --write
 
-constraints: .venv/installed ## Resolve constraints.txt anew, for Python 3.11 and every extra.
+constraints: .venv/installed ## Add what constraints.txt lacks, for Python 3.11; UPGRADE=--upgrade: all anew.
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-	  --upgrade --extra dev pyproject.toml --output-file constraints.txt
+	  $(UPGRADE) --extra dev pyproject.toml --output-file constraints.txt
 
 bench: .venv/installed ## Measure against peers; prints ratios, writes JSON and a plot.
 	$(BIN)/python -m benchmarks
