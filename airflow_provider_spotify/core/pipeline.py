@@ -91,7 +91,7 @@ def run_import(
             "cursor_after": load.before if run.window or run.replay else done.cursor,
             "checks": checks,
         }
-        report = _report(spec, done=done, chain=chain, meter=meter, facts=facts)
+        report = _report(spec, done=_judged(done, load), chain=chain, meter=meter, facts=facts)
         with meter.stage("publish"):
             changes = load.publish(done, report)
     meter.tell()
@@ -149,9 +149,9 @@ def _move(
                     raise Cancelled("the import was asked to stop while it was writing")
                 _write(item, load, meter)
                 reached = _reached(item, load, meter)
-                _bound(plan, item, reached, reasons)
+                _bound(plan, item, _judged(reached, load), reasons)
                 late = time.monotonic() - clock >= plan.checkpoint.every.total_seconds()
-                if late or meter.rows - durable >= plan.checkpoint.rows:
+                if late or load.full or meter.rows - durable >= plan.checkpoint.rows:
                     with meter.stage("write"):
                         load.checkpoint(reached)
                     durable, clock = meter.rows, time.monotonic()
@@ -165,6 +165,12 @@ def _reached(item: Ready, load: Load, meter: Meter) -> Progress:
     """Return how far the load is once an item is written, earlier attempts included."""
     rows, rejected = load.done.rows + meter.rows, load.done.rejected + meter.rejected
     return Progress(item.cursor, item.schema, rows, rejected, newest=item.newest)
+
+
+def _judged(done: Progress, load: Load) -> Progress:
+    """Return the progress with the rows that the sink could not hold counted as rejected."""
+    refused = load.refused
+    return done._replace(rows=done.rows - refused, rejected=done.rejected + refused)
 
 
 def _ready(

@@ -335,3 +335,16 @@ def test_the_same_key_gives_the_same_values_in_every_load(tmp_path: Path) -> Non
     load(sink, ids(1, said=["a"]), ids(2, 3, said=["a", "b"]), run="two", **words)
     one, two, three = (row["said"] for row in rows(sink))
     assert one == two != three
+
+
+def test_rows_that_the_destination_cannot_hold_are_reported_as_rejected(
+    tmp_path: Path,
+) -> None:
+    """A key without a value cannot be merged; the row is kept among the rejects."""
+    sink = duckdb_sink(tmp_path)
+    batch = pa.RecordBatch.from_pydict({"id": [1, None, 3]})
+    report = load(sink, batch, write={"mode": "merge", "key": ["id"]})
+    assert (report.rows, report.rejected) == (2, 1)
+    assert landed(sink) == [1, 3]
+    entry = sink.history("plays")[0]
+    assert (entry.rows, entry.rejected) == (2, 1)

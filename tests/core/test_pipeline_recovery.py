@@ -208,7 +208,14 @@ def test_a_cancelled_load_ends_within_a_second_and_keeps_what_it_read(tmp_path: 
 def test_a_cancel_is_heard_when_everything_was_read_already(tmp_path: Path) -> None:
     """A slow sink behind a source that has ended still stops at the next batch."""
     sink, cancel = noting(tmp_path), threading.Event()
-    sink.before = lambda name: cancel.set() if name == "write" else None
+
+    def cancel_after_reading(name: str) -> None:
+        while any(thread.name == "read" for thread in threading.enumerate()):
+            time.sleep(0.01)
+        if name == "write":
+            cancel.set()
+
+    sink.before = cancel_after_reading
     with pytest.raises(Cancelled, match="writing"):
         run_import(plan(), source=MemorySource(BATCHES), sink=sink, run=RUN, cancel=cancel)
     assert sink.noted.count("write") == 1
