@@ -35,10 +35,7 @@ def validate(arguments: argparse.Namespace) -> int:
 
 
 def _github(problem: Problem) -> str:
-    """Write a problem as GitHub Actions shows it beside the line.
-
-    https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
-    """
+    """Write a problem as GitHub Actions shows it beside the line (its "workflow commands")."""
     text = f"{problem.path}: {problem.message}" if problem.path else problem.message
     for sign, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
         text = text.replace(sign, code)
