@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_spotify.connection_types import connection_types
+
 _PACKAGE = "airflow_provider_spotify"
 _FAMILIES = ("api", "audio", "database", "files")
 _HOME = "https://pypi.org/project/airflow-provider-spotify/"
@@ -26,7 +28,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules("hooks", "duckdb", "files", "http", "postgres", "spotify"),
         "triggers": _modules("triggers", "ready"),
         "bundles": _modules("bundles", "tenants"),
-        "connection-types": [_spotify(), _duckdb()],
+        "connection-types": connection_types(),
         "notifications": [f"{_PACKAGE}.notifications.notifier.ImportNotifier"],
         "cli": [f"{_PACKAGE}.cli_airflow.get_commands"],
         "config": _config(),
@@ -66,49 +68,3 @@ def _integrations() -> list[dict[str, Any]]:
 def _modules(folder: str, *names: str) -> list[dict[str, Any]]:
     modules = [f"{_PACKAGE}.{folder}.{name}" for name in names]
     return [{"integration-name": "Spotify imports", "python-modules": modules}]
-
-
-def _spotify() -> dict[str, Any]:
-    return {
-        "connection-type": "spotify",
-        "hook-class-name": f"{_PACKAGE}.hooks.spotify.SpotifyHook",
-        "hook-name": "Spotify",
-        "conn-fields": {
-            "refresh_token": {
-                "label": "Refresh token",
-                "description": "Only to act for a user: the token that the authorization code"
-                " flow gave. Without it the app acts for itself.",
-                "schema": {"type": ["string", "null"], "format": "password"},
-            },
-            "api_url": {
-                "label": "Web API address",
-                "description": "Only for another server than Spotify's own, such as one for tests.",
-                "schema": {"type": ["string", "null"]},
-            },
-            "token_url": {
-                "label": "Token address",
-                "description": "Likewise, where tokens come from.",
-                "schema": {"type": ["string", "null"]},
-            },
-        },
-        "ui-field-behaviour": {
-            "hidden-fields": ["host", "port", "schema"],
-            "relabeling": {"login": "Client ID", "password": "Client secret"},
-            "placeholders": {
-                "login": "from developer.spotify.com, Dashboard, your app, Settings",
-            },
-        },
-    }
-
-
-def _duckdb() -> dict[str, Any]:
-    return {
-        "connection-type": "duckdb",
-        "hook-class-name": f"{_PACKAGE}.hooks.duckdb.DuckDBHook",
-        "hook-name": "DuckDB",
-        "ui-field-behaviour": {
-            "hidden-fields": ["port", "login", "password"],
-            "relabeling": {"host": "File"},
-            "placeholders": {"host": "/data/acme.duckdb", "schema": "main"},
-        },
-    }

@@ -190,6 +190,19 @@ class LoadReport(Frozen):
     dry_run: bool = False
 
 
+class Part(Frozen):
+    """One of the parts that a load is read in, which are published together."""
+
+    number: int = Field(ge=1)
+    of: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _among(self) -> Self:
+        if self.number > self.of:
+            raise ValueError(f"there is no part {self.number} of {self.of}")
+        return self
+
+
 class Run(Frozen):
     """Why and how far one execution of an import goes.
 
@@ -197,7 +210,8 @@ class Run(Frozen):
     :param window: read exactly this span and leave the cursor where it is
     :param full_refresh: forget the cursor and read everything
     :param dry_run: read and transform, write nothing
-    :param partition: which part of a fanned-out load this is
+    :param partition: a slice that is loaded by itself, with a cursor of its own
+    :param part: which part of a load this is; it stays invisible until all are published together
     :param replay: read the rejected records again instead of the source; the cursor stays
     """
 
@@ -206,6 +220,7 @@ class Run(Frozen):
     full_refresh: bool = False
     dry_run: bool = False
     partition: str | None = None
+    part: Part | None = None
     replay: bool = False
 
 
@@ -215,6 +230,7 @@ def load_id(tenant: str, import_name: str, run: Run) -> int:
     A load of a window is named by the window, so repeating it by any way replaces it.
     """
     span = f"{run.window.start.timestamp()}/{run.window.end.timestamp()}" if run.window else None
-    parts = (tenant, import_name, span or run.run_id, run.partition or "")
+    names = (tenant, import_name, span or run.run_id, run.partition or "")
+    parts = (*names, f"{run.part.number}/{run.part.of}") if run.part else names
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

@@ -19,7 +19,7 @@ import pytest
 from airflow_provider_spotify.core.clients.postgres import connect, quoted
 from airflow_provider_spotify.core.errors import ImporterError
 from airflow_provider_spotify.core.model import Credentials
-from tests.services.redis import free_port
+from tests.services.process import free_port, missing
 
 URL = "SPOTIFY_IMPORTS_TEST_POSTGRES_URL"
 
@@ -32,7 +32,7 @@ def postgres() -> Iterator[Credentials]:
         return
     folder = _programs()
     if folder is None:
-        _missing(f"PostgreSQL is not installed (apt install postgresql), nor is {URL} set")
+        missing(f"PostgreSQL is not installed (apt install postgresql), nor is {URL} set")
         return
     with _server(folder) as credentials:
         yield credentials
@@ -82,7 +82,7 @@ def _server(programs: Path, *, fsync: str = "off") -> Iterator[Credentials]:
             cwd="/",
         )
         if made.returncode:
-            _missing(f"initdb failed: {made.stderr.strip()[-300:]}")
+            missing(f"initdb failed: {made.stderr.strip()[-300:]}")
         port = free_port()
         settings = {
             "port": port,
@@ -120,11 +120,5 @@ def _healthy(port: int, *, process: subprocess.Popen[bytes], log: Path) -> Crede
             time.sleep(0.05)
         else:
             return credentials
-    _missing(f"PostgreSQL does not start: {log.read_text()[-300:]}")
+    missing(f"PostgreSQL does not start: {log.read_text()[-300:]}")
     return credentials
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)

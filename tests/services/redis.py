@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.services.process import free_port, missing
 
 URL = "SPOTIFY_IMPORTS_TEST_REDIS_URL"
 
@@ -28,7 +28,7 @@ def redis_server() -> Iterator[str]:
         return
     program = shutil.which("redis-server")
     if program is None:
-        _missing(f"redis-server is not installed (apt install redis-server), nor is {URL} set")
+        missing(f"redis-server is not installed (apt install redis-server), nor is {URL} set")
     else:
         yield from _own(program)
 
@@ -57,17 +57,4 @@ def _wait(port: int, *, process: subprocess.Popen[bytes], log: Path) -> None:
                     return
         except OSError:
             time.sleep(0.02)
-    _missing(f"redis-server does not start: {log.read_text()[-300:]}")
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    missing(f"redis-server does not start: {log.read_text()[-300:]}")

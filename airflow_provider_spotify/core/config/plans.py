@@ -47,11 +47,18 @@ class WritePlan(Frozen):
 
     mode: Literal["append", "replace", "merge", "scd2"] = "append"
     key: Sequence[str] = ()
+    deleted: str | None = Field(
+        None,
+        description="merge: a boolean column that is not stored; a row where it is true takes the"
+        " row of its key away",
+    )
 
     @model_validator(mode="after")
     def _keyed(self) -> WritePlan:
         if self.mode in ("merge", "scd2") and not self.key:
             raise ValueError(f"{self.mode} needs a key: {{mode: {self.mode}, key: [id]}}")
+        if self.deleted is not None and self.mode != "merge":
+            raise ValueError("deleted: needs write mode merge")
         return self
 
 
@@ -68,6 +75,21 @@ class CheckpointPlan(Frozen):
 
     rows: int = Field(1_000_000, ge=1)
     every: Duration = timedelta(seconds=30)
+
+
+class FlushPlan(Frozen):
+    """Read a stream on and on, and show what came after whichever bound is reached first.
+
+    The task ends, and its DAG run with it, after ``run_for``, or once nothing came for ``idle``.
+    """
+
+    rows: int = Field(100_000, ge=1)
+    bytes: int = Field(16 * 1024 * 1024, ge=1, description="of Arrow memory")
+    within: Duration = timedelta(seconds=1)
+    run_for: Duration = timedelta(hours=1)
+    idle: Duration | None = Field(
+        timedelta(minutes=1), description="with wait_for, the next run waits without a worker"
+    )
 
 
 class SchedulePlan(Frozen):
@@ -134,6 +156,10 @@ class ImportSettings(Frozen):
     pii: PiiPlan = PiiPlan()
     max_rejected: int | None = Field(None, ge=0, description="abort above this; none: no bound")
     checkpoint: CheckpointPlan = CheckpointPlan()
+    flush: FlushPlan | None = Field(None, description="streams only: a long run, shown as it goes")
+    partitions: int = Field(
+        1, ge=1, le=1000, description="read by so many tasks, which are published together"
+    )
     retries: RetryPlan = RetryPlan()
     timeout: Duration | None = None
     sla: SlaPlan | None = None

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
+from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import (
     CheckResult,
     Credentials,
@@ -37,6 +38,8 @@ class LoadSpec(NamedTuple):
     """Which load this is.
 
     :param staged: keep rows invisible until ``publish``, because a table-level check may stop it
+    :param flowing: show rows at each checkpoint, also those of a ``merge``: a stream
+    :param parts: the ids of the held loads that this load publishes; it reads nothing itself
     """
 
     tenant: str
@@ -47,6 +50,8 @@ class LoadSpec(NamedTuple):
     run: Run
     started_at: datetime
     staged: bool = False
+    flowing: bool = False
+    parts: Sequence[int] = ()
 
 
 class Progress(NamedTuple):
@@ -95,7 +100,14 @@ class Load(ABC):
     schema: pa.Schema | None
     """The contract's schema as last committed or checkpointed; None before the first load."""
     done: Progress
-    """What earlier attempts of this load made durable."""
+    """What earlier attempts of this load made durable; of parts, what they hold together."""
+    held: Sequence[Progress] = ()
+    """What each of ``spec.parts`` made durable, in their order."""
+
+    @property
+    def shows(self) -> bool:
+        """A checkpoint makes rows visible, for good; else only ``publish`` does."""
+        return False
 
     @property
     def full(self) -> bool:
@@ -118,6 +130,18 @@ class Load(ABC):
     @abstractmethod
     def checkpoint(self, progress: Progress) -> None:
         """Make everything taken so far durable, with the cursor, in one transaction."""
+
+    def hold(self, progress: Progress, report: LoadReport) -> None:
+        """End one part of a load: everything is durable and stays invisible until it is published.
+
+        A load whose ``spec.parts`` names it publishes it. Begun again by the same run, a part that
+        is held starts afresh; one that failed goes on from its checkpoint.
+
+        :raises ConfigurationError: if this destination cannot hold parts
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot hold parts of a load; take partitions: away"
+        )
 
     @abstractmethod
     def audit(self, check: Check) -> CheckResult:
@@ -170,7 +194,12 @@ class Sink(ABC, Generic[C]):
         A load that already committed is rewound: it starts from the cursor it started from then,
         and its publish replaces its rows and those of the loads that followed it.
 
+        A part (``spec.run.part``) starts where the whole load does. A load with ``spec.parts``
+        finds their rows and rejects in ``done``; it publishes them if they are all there and the
+        cursor still stands where they began.
+
         :raises TransientError: if another load of the same import is under way
+        :raises ConfigurationError: if a part in ``spec.parts`` is not held
         """
 
     @abstractmethod

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
+from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import (
     Chunk,
     Credentials,
@@ -91,12 +92,43 @@ class Source(ABC, Generic[C]):
     def dataset(self) -> DatasetName:
         """Name what is read, as OpenLineage would; needs no connection."""
 
-    async def partitions(self, n: int) -> Sequence[Self]:
-        """Split the work into at most ``n`` sources that together read the same rows.
+    def following(self) -> Self:
+        """Return this source as one that never ends: it waits for what is still to come.
 
-        A partition is this source with a narrower config.
+        :raises ConfigurationError: if the system is no stream
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} is no stream and ends when all is read; take flush: away"
+        )
+
+    def committed(self, cursor: Cursor) -> None:
+        """Learn that everything up to ``cursor`` is visible in the destination, for good.
+
+        A system that remembers what it delivered is told so here (acknowledged, committed). It is
+        called from another thread than ``read``, perhaps after ``read`` has ended. What it fails
+        to say is said again after the next load, so an error here never undoes one.
+        """
+
+    async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
+        """Split what comes after ``since`` into at most ``n`` sources that read the same rows.
+
+        A partition is this source with a narrower config. What arrives after this call belongs to
+        none of them, so that ``joined`` leaves no gap; each begins at ``since``.
         """
         return [self]
+
+    def joined(self, cursors: Sequence[Cursor | None]) -> Cursor | None:
+        """Return where the whole goes on, from where its partitions ended, in their order.
+
+        None stands for a partition that held no rows.
+
+        :raises ConfigurationError: if this source knows no way
+        """
+        if len(cursors) == 1:
+            return cursors[0]
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot be read in partitions; take partitions: away"
+        )
 
     def narrowed(self, **changes: object) -> Self:
         """Return this source with some keys of its config changed and validated."""

@@ -16,7 +16,8 @@ from airflow_provider_spotify.core.clients.http_limits import Limiter, forget_li
 from airflow_provider_spotify.core.clients.http_settings import Rate, RateLimit
 from airflow_provider_spotify.core.errors import QuotaExhausted, TransientError
 from tests.services.http_server import HttpServer, too_many
-from tests.services.redis import free_port, redis_server
+from tests.services.process import free_port
+from tests.services.redis import redis_server
 
 RATE: TypeAdapter[Rate] = TypeAdapter(RateLimit)
 

@@ -214,7 +214,7 @@ class RestSource(Source[RestConfig]):
                         return True
         return False
 
-    async def partitions(self, n: int) -> Sequence[Self]:
+    async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Split the list that fills the path into runs of equal length, if there is one."""
         config = self.config
         name = next(

@@ -183,7 +183,7 @@ class SpotifySource(Source[SpotifyConfig]):
         async with self._api() as api:
             return await PlaylistReader(api, task, since=None if window else since).changed()
 
-    async def partitions(self, n: int) -> Sequence[Self]:
+    async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Split the ids into runs of equal length; a listing cannot be split."""
         if self.resource.shape == "listing" or n < 2 or len(self.keys) < 2:
             return [self]

@@ -153,7 +153,7 @@ class PostgresqlSource(Source[PostgresqlConfig]):
         name = f"{database(self.credentials)}.{self._place}"
         return DatasetName(f"postgres://{server(self.credentials)}", name)
 
-    async def partitions(self, n: int) -> Sequence[Self]:
+    async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Cut the table by ranges of an integer or time column: ``partition``'s or the key's."""
         return await asyncio.to_thread(self._ranges, n)
 

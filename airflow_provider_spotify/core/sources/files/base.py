@@ -135,7 +135,7 @@ class FileSource(Source[C]):
         """Name the first path or glob."""
         return dataset_name(self.config.paths[0])
 
-    async def partitions(self, n: int) -> Sequence[Self]:
+    async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Deal the files out to at most ``n`` sources of about equal bytes."""
         files = await asyncio.to_thread(self.store.list, self.config.paths)
         piles: list[list[File]] = [[] for _ in range(max(1, min(n, len(files))))]
