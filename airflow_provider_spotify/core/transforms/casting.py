@@ -136,8 +136,17 @@ def _fit_scalar(array: pa.Array, kind: pa.DataType) -> Fit:
     if kind == BIGINT and pa.types.is_decimal(kept.type):
         fitted = fit_or_bisect(kept, lambda part: part.cast(kind))
         return Fit(fitted.values, either(bad, fitted.bad))
-    safe = not (pa.types.is_time(kind) or pa.types.is_duration(kind))
-    return Fit(kept.cast(kind, safe=safe), bad)
+    return Fit(kept.cast(kind, safe=not _checked(array.type, kind)), bad)
+
+
+def _checked(source: pa.DataType, target: pa.DataType) -> bool:
+    """Say whether what a cast would change is out already, so that Arrow need not look.
+
+    It would refuse every integer beyond 2^53, also those that a double holds exactly.
+    """
+    if target == DOUBLE and pa.types.is_integer(source):
+        return True
+    return bool(pa.types.is_time(target) or pa.types.is_duration(target))
 
 
 def _lossy(array: pa.Array, kind: pa.DataType) -> pa.BooleanArray | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_spotify.core.clients.json_arrow import JsonArrow, pick, to_batch
@@ -88,6 +88,7 @@ _json = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     pages=st.lists(st.lists(st.dictionaries(st.sampled_from("xyz"), _json), max_size=4), max_size=4)
 )

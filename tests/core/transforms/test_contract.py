@@ -140,6 +140,15 @@ def test_that_big_integers_came_is_remembered_across_loads() -> None:
     assert types(later.schema) == {"n": "string"}
 
 
+def test_a_big_integer_that_a_double_holds_exactly_fits_a_column_of_doubles() -> None:
+    """Beyond 2^53 every second integer is a double; Arrow's own checked cast refuses them all."""
+    agreed = contract()
+    agreed.apply(pa.RecordBatch.from_pydict({"n": [0.5]}))
+    batch, rejected = agreed.apply(pa.RecordBatch.from_pydict({"n": [2**53 + 2]}))
+    assert batch.column("n").to_pylist() == [float(2**53 + 2)]
+    assert rejected is None
+
+
 def test_dates_that_become_text_midway_are_written_like_those_before_them() -> None:
     agreed = contract(textual=True)
     agreed.apply(text(day=["14-06-2019"]))
