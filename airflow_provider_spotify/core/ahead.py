@@ -42,10 +42,11 @@ class _Lane(Generic[T]):
                 self._changed.notify_all()
             return not self.closed
 
-    def take(self) -> T | _End:
-        """Wait for an item and remove it."""
+    def take(self, *, patience: float | None = None) -> T | _End | None:
+        """Wait for an item and remove it; None if it takes longer than ``patience`` seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._items))
+            if not self._changed.wait_for(lambda: bool(self._items), patience):
+                return None
             item, size = self._items.popleft()
             self._held -= size
             self._changed.notify_all()
@@ -59,8 +60,13 @@ class _Lane(Generic[T]):
 
 
 def ahead(
-    items: Generator[T, None, None], *, size: Callable[[T], int], limit: int, name: str
-) -> Generator[T, None, None]:
+    items: Generator[T, None, None],
+    *,
+    size: Callable[[T], int],
+    limit: int,
+    name: str,
+    patience: Callable[[], float | None] | None = None,
+) -> Generator[T | None, None, None]:
     """Yield the items of a generator that runs in a thread of its own.
 
     The order stays; an error comes after the items before it. Closing this generator stops and
@@ -69,6 +75,8 @@ def ahead(
     :param size: the bytes an item holds
     :param limit: how many bytes may wait between the two
     :param name: the thread's name, for whoever reads a stack dump
+    :param patience: asked before each item for how many seconds to wait; when they have passed,
+        None is yielded, and the next question follows
     """
     lane: _Lane[T] = _Lane(limit)
 
@@ -87,7 +95,10 @@ def ahead(
     thread = threading.Thread(target=produce, name=name, daemon=True)
     thread.start()
     try:
-        while not isinstance(item := lane.take(), _End):
+        while True:
+            item = lane.take(patience=patience() if patience else None)
+            if isinstance(item, _End):
+                break
             yield item
         if item.error is not None:
             raise item.error

@@ -13,7 +13,8 @@
     │   └── TooManyRejected     more rows were rejected than ``max_rejected`` allows
     ├── NothingToDo             skip this run; there is nothing new
     ├── TransientError          try again, not before ``retry_after`` seconds
-    │   └── QuotaExhausted      the wait is long: keep the cursor, free the worker, resume later
+    │   ├── QuotaExhausted      the wait is long: keep the cursor, free the worker, resume later
+    │   └── Idle                a stream is silent: free the worker, resume when it has something
     └── Cancelled               stop cleanly; what was checkpointed is kept
 """
 
@@ -85,6 +86,10 @@ class TransientError(ImporterError):
 
 class QuotaExhausted(TransientError):
     """The system asks for a wait too long to hold a worker for."""
+
+
+class Idle(TransientError):
+    """A stream gave nothing for a while; what came before is visible, and the load may go on."""
 
 
 class Cancelled(ImporterError):

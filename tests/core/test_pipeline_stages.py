@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from airflow_provider_spotify.core.errors import ConfigurationError, ContractViolation
+from airflow_provider_spotify.core.flow import LANE_BYTES
 from airflow_provider_spotify.core.model import Chunk, Cursor, Run, Window
-from airflow_provider_spotify.core.pipeline import LANE_BYTES, run_import
+from airflow_provider_spotify.core.pipeline import run_import
 from airflow_provider_spotify.core.sinks.base import Sink
 from tests.core.imports import (
     MemorySource,

@@ -23,6 +23,8 @@ def import_findings(plan: ImportPlan) -> Iterator[Finding]:
     yield from _schedule(plan)
     yield from _columns(plan)
     yield from _personal(plan)
+    yield from _flowing(plan)
+    yield from _parted(plan)
     if plan.incremental.lookback and plan.write.mode == "append":
         said = "a lookback reads rows again, and append would add them again; write by merge"
         yield ("incremental", "lookback"), said
@@ -38,6 +40,31 @@ def _schedule(plan: ImportPlan) -> Iterator[Finding]:
         yield ("schedule", "cron"), said
     if plan.schedule.timezone and (said := timezone_problem(plan.schedule.timezone)):
         yield ("schedule", "timezone"), said
+
+
+def _flowing(plan: ImportPlan) -> Iterator[Finding]:
+    """Find what cannot be had of a stream, whose rows are seen as they come."""
+    if plan.flush is None:
+        return
+    if plan.write.mode not in ("append", "merge"):
+        said = f"flush shows rows as they come, and {plan.write.mode} shows a table as a whole: "
+        yield ("write", "mode"), said + "use append or merge"
+    if plan.incremental.by == "interval":
+        yield ("incremental", "by"), "flush reads on from the cursor; an interval has an end"
+    for index, check in enumerate(plan.quality):
+        if check.table_level and check.severity == "error":
+            said = "judges a load before it is seen, and flush shows rows as they come; "
+            yield ("quality", index, "check"), said + "use severity: warn, or take flush away"
+
+
+def _parted(plan: ImportPlan) -> Iterator[Finding]:
+    """Find what one task alone can do."""
+    if plan.partitions == 1:
+        return
+    if plan.flush is not None:
+        yield ("partitions",), "a stream with flush is read by one task; give one of the two"
+    if plan.incremental.by == "interval":
+        yield ("partitions",), "an interval is read by one task; read by cursor, or take it away"
 
 
 def _columns(plan: ImportPlan) -> Iterator[Finding]:
