@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -71,3 +72,39 @@ class MemorySource(Source[MemoryConfig]):
     def dataset(self) -> DatasetName:
         """Name a place that no other process can reach."""
         return DatasetName("memory", "batches")
+
+
+class MemoryStream(MemorySource):
+    """A stream in memory: it can be followed, more can be produced, and it notes receipts."""
+
+    def __init__(self, batches: Sequence[pa.RecordBatch], *, follow: bool = False) -> None:
+        super().__init__(batches)
+        self.follow = follow
+        self.receipts: list[Cursor] = []
+
+    async def read(
+        self, since: Cursor | None, window: Window | None = None
+    ) -> AsyncIterator[Chunk]:
+        """Yield the batches after ``since``; when followed, wait for those still to come."""
+        self.read_from.append(since)
+        number = int(since["batches"]) if since else 0
+        while self.follow or number < len(self.batches):
+            if number < len(self.batches):
+                number += 1
+                yield Chunk(self.batches[number - 1], {"batches": number})
+            else:
+                await asyncio.sleep(0.001)
+
+    def produce(self, batch: pa.RecordBatch) -> None:
+        """Add a batch behind the others; another thread may be reading."""
+        self.batches.append(batch)
+
+    def following(self) -> MemoryStream:
+        """Return the same stream, followed: what is produced in either is there in both."""
+        other = MemoryStream((), follow=True)
+        other.batches, other.receipts = self.batches, self.receipts
+        return other
+
+    def committed(self, cursor: Cursor) -> None:
+        """Note the receipt."""
+        self.receipts.append(cursor)
