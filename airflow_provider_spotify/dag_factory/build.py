@@ -13,6 +13,8 @@ from airflow_provider_spotify.dag_factory.doc import doc_md
 from airflow_provider_spotify.dag_factory.params import add_params
 from airflow_provider_spotify.dag_factory.schedule import asset, schedule, start
 from airflow_provider_spotify.notifications.notifier import ImportNotifier
+from airflow_provider_spotify.operators.base import ImportOperator
+from airflow_provider_spotify.operators.partitioned import partitioned
 from airflow_provider_spotify.operators.registry import arguments, operator_class
 from airflow_provider_spotify.sensors.registry import sensor_class, source_arguments
 
@@ -51,14 +53,7 @@ def build_dag(tenant: TenantPlan, *, plan: ImportPlan) -> DAG:
 
 
 def _add_tasks(dag: DAG, tenant: TenantPlan, plan: ImportPlan) -> None:
-    load = operator_class(plan.source.type)(
-        task_id="import",
-        dag=dag,
-        outlets=[asset(plan)],
-        execution_timeout=plan.timeout,
-        on_success_callback=_notifier("success", tenant, plan),
-        **arguments(plan),
-    )
+    first = _first(dag, tenant, plan)
     if plan.wait_for is None:
         return
     wait = sensor_class(plan.source.type)(
@@ -68,7 +63,23 @@ def _add_tasks(dag: DAG, tenant: TenantPlan, plan: ImportPlan) -> None:
         poke_interval=plan.wait_for.poke.total_seconds(),
         **source_arguments(plan),
     )
-    wait.set_downstream(load)
+    wait.set_downstream(first)
+
+
+def _first(dag: DAG, tenant: TenantPlan, plan: ImportPlan) -> ImportOperator:
+    """Add the task that imports, or those that share the load; return the first."""
+    words = {
+        "task_id": "import",
+        "dag": dag,
+        "outlets": [asset(plan)],
+        "execution_timeout": plan.timeout,
+        "on_success_callback": _notifier("success", tenant, plan),
+        **arguments(plan),
+    }
+    operator = operator_class(plan.source.type)
+    if plan.partitions == 1:
+        return operator(**words)
+    return partitioned(operator, **words).split
 
 
 def _defaults(tenant: TenantPlan, plan: ImportPlan) -> dict[str, Any]:

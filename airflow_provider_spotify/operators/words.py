@@ -16,6 +16,8 @@ SETTINGS = (
     "pii",
     "max_rejected",
     "checkpoint",
+    "flush",
+    "partitions",
     "incremental",
 )
 """The settings of an import that its operator needs; the others are the DAG's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -45,6 +46,7 @@ class SourceReadyTrigger(BaseEventTrigger):
     :param since: the cursor to look after
     :param window: ``{"start": …, "end": …}`` in ISO 8601, to look in a span of time instead
     :param poke_interval: seconds between two questions
+    :param until: fire at this moment (ISO 8601) even if nothing came; never for None
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class SourceReadyTrigger(BaseEventTrigger):
         since: Cursor | None = None,
         window: Mapping[str, str] | None = None,
         poke_interval: float = 60.0,
+        until: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.source_type = source_type
@@ -66,6 +69,7 @@ class SourceReadyTrigger(BaseEventTrigger):
         self.since = since
         self.window = window
         self.poke_interval = poke_interval
+        self.until = until
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what builds this trigger again; it holds no secret."""
@@ -77,6 +81,7 @@ class SourceReadyTrigger(BaseEventTrigger):
             "since": self.since,
             "window": self.window,
             "poke_interval": self.poke_interval,
+            "until": self.until,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -89,7 +94,7 @@ class SourceReadyTrigger(BaseEventTrigger):
             wait = self.poke_interval
             try:
                 since = await self._since()
-                if since != fired and await self._ready(since):
+                if self._over or (since != fired and await self._ready(since)):
                     yield _event(ready=True, since=since)
                     fired = since
             except TransientError as error:
@@ -102,7 +107,17 @@ class SourceReadyTrigger(BaseEventTrigger):
                 self.log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400
             if self.asset_state_store is None and fired is not _NEVER:
                 return
-            await asyncio.sleep(wait)
+            await asyncio.sleep(self._nap(wait))
+
+    @property
+    def _over(self) -> bool:
+        return self.until is not None and datetime.now(UTC) >= datetime.fromisoformat(self.until)
+
+    def _nap(self, wait: float) -> float:
+        if self.until is None:
+            return wait
+        left = datetime.fromisoformat(self.until) - datetime.now(UTC)
+        return max(0.0, min(wait, left.total_seconds()))
 
     async def _open(self) -> Source[Any]:
         credentials = await acredentials(self.conn_id) if self.conn_id else Credentials()
