@@ -33,7 +33,11 @@ def split(
     Every part reads what is there now, after the cursor that the whole load starts from.
 
     A window, and a dry run, are one part.
+
+    :raises ConfigurationError: if the source cannot be read in parts
     """
+    if type(source).joined is Source.joined:  # better said now than when all have read
+        source.joined([None] * plan.partitions)
     if run.dry_run or run.window is not None:
         return [_options(source)]
     with sink.begin(load_spec(plan, run)) as load:

@@ -63,6 +63,18 @@ class FileLog:
             raise ConfigurationError(message) from error
         return log
 
+    @classmethod
+    def joined(cls, cursors: Iterable[Cursor]) -> Cursor:
+        """Return the cursor of logs that went on from one cursor, each with files of its own."""
+        log, newest = cls(), float("-inf")
+        for cursor in cursors:
+            other = cls.resume(cursor)
+            log._done |= other._done
+            log._mark = max(log._mark, other._mark)
+            newest = max([newest, *(done.arrived for done in other._done.values())])
+        log._forget(newest)
+        return log._cursor()
+
     def pending(self, files: Iterable[File], *, on_change: OnChange) -> list[File]:
         """Return the files still to read: the one begun first, then in order of arrival."""
         new = [file for file in files if self._is_new(file, on_change)]

@@ -261,6 +261,23 @@ class SourceConformance(ABC):
             assert 1 <= len(parts) <= n
             assert sum((rows_of(read(part)) for part in parts), Counter()) == whole
 
+    def test_partitions_leave_one_cursor(self) -> None:
+        """After its partitions were read, the whole goes on with what came after the split."""
+        self._needs_increments()
+        source = self.make_source()
+        if type(source).joined is Source.joined:
+            pytest.skip("this source has no way to join the cursors of partitions")
+        first = read(source, limit=1)
+        begun = first[-1].cursor
+        parts = asyncio.run(source.partitions(3, begun))
+        added = self.add_more()
+        read_apart = [read(part, begun) for part in reversed(parts)][::-1]
+        cursor = source.joined([chunks[-1].cursor if chunks else None for chunks in read_apart])
+        later = rows_of(read(self.make_source(), cursor or begun))
+        apart = sum((rows_of(chunks) for chunks in read_apart), Counter())
+        assert rows_of(first) + apart + later == rows_of(read(self.make_source()))
+        assert later.total() == (added or 0)
+
     def _needs_increments(self) -> None:
         if not self.incremental:
             pytest.skip("this source reads everything each time")

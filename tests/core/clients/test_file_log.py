@@ -120,3 +120,18 @@ def test_a_file_that_grows_is_read_from_its_start(tmp_path: Path) -> None:
     assert sum(chunk.batch.num_rows for chunk in read(source, cursor)) == 2
     kept = CsvSource(CsvConfig(path=str(path), on_change="ignore"))
     assert read(kept, cursor) == []
+
+
+def test_joined_logs_know_every_file_and_stay_short() -> None:
+    """Logs that went on apart become one: nothing of either is pending, a later file is."""
+    files = [at(n, arrived=float(n)) for n in range(REMEMBERED * 2)]
+    cursors = []
+    for half in (files[::2], files[1::2]):
+        log = FileLog()
+        for file in half:
+            cursor = log.finished(file)
+        cursors.append(cursor)
+    joined = FileLog.joined(cursors)
+    assert len(joined["done"]) == REMEMBERED
+    later = at(REMEMBERED * 2, arrived=float(REMEMBERED * 2))
+    assert pending([*files, later], joined) == [later.path]

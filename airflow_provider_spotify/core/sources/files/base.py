@@ -136,14 +136,19 @@ class FileSource(Source[C]):
         return dataset_name(self.config.paths[0])
 
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
-        """Deal the files out to at most ``n`` sources of about equal bytes."""
-        files = await asyncio.to_thread(self.store.list, self.config.paths)
+        """Deal the new files out to at most ``n`` sources of about equal bytes."""
+        files = await asyncio.to_thread(self._new, FileLog.resume(since), None)
         piles: list[list[File]] = [[] for _ in range(max(1, min(n, len(files))))]
         for file in sorted(files, key=lambda f: -f.size):
             min(piles, key=lambda pile: sum(f.size for f in pile)).append(file)
         if len(piles) == 1:
             return [self]
         return [self.narrowed(path=[_literal(f.path) for f in pile]) for pile in piles if pile]
+
+    def joined(self, cursors: Sequence[Cursor | None]) -> Cursor | None:
+        """Return the cursor that names the files of every partition."""
+        found = [cursor for cursor in cursors if cursor is not None]
+        return FileLog.joined(found) if found else None
 
     def _new(self, log: FileLog, window: Window | None) -> list[File]:
         files = self.store.list(self.config.paths)
