@@ -60,7 +60,41 @@ def settings(home: Path, *, port: int, tenants: Path) -> dict[str, str]:
     }
 
 
-class Standalone:
+class Api:
+    """Airflow's REST API.
+
+    :param base: its address, without a path
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._token: str | None = None
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Call the REST API; answer the decoded JSON.
+
+        :raises RuntimeError: with the API's own words, if it refuses
+        """
+        headers = {"Content-Type": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self._base + path, data=data, headers=headers, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")[:500]
+            raise RuntimeError(f"{method} {path}: {error.code} {said}") from error
+
+    def log_in(self) -> None:
+        """Take a token; with all-admins nobody is asked for a password."""
+        self._token = self.call("GET", "/auth/token")["access_token"]
+
+
+class Standalone(Api):
     """One Airflow with everything in it, as a process group of its own.
 
     :param environment: added to the one of this process
@@ -68,13 +102,12 @@ class Standalone:
     """
 
     def __init__(self, environment: Mapping[str, str], *, log: Path) -> None:
+        super().__init__(environment["AIRFLOW__API__BASE_URL"])
         scripts = Path(sys.executable).parent  # standalone starts its parts as `airflow …`
         path = f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"
         self._environment = {**os.environ, **environment, "PATH": path}
         self._log = log
-        self._base = environment["AIRFLOW__API__BASE_URL"]
         self._process: subprocess.Popen[bytes] | None = None
-        self._token: str | None = None
 
     def __enter__(self) -> Standalone:
         command = [str(Path(sys.executable).with_name("airflow")), "standalone"]
@@ -112,29 +145,6 @@ class Standalone:
     def alive(self) -> bool:
         """Say whether the parent process still runs."""
         return self._process is not None and self._process.poll() is None
-
-    def call(self, method: str, path: str, body: object = None) -> Any:
-        """Call the REST API; answer the decoded JSON.
-
-        :raises RuntimeError: with the API's own words, if it refuses
-        """
-        headers = {"Content-Type": "application/json"}
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self._base + path, data=data, headers=headers, method=method
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            said = error.read().decode(errors="replace")[:500]
-            raise RuntimeError(f"{method} {path}: {error.code} {said}") from error
-
-    def log_in(self) -> None:
-        """Take a token; with all-admins nobody is asked for a password."""
-        self._token = self.call("GET", "/auth/token")["access_token"]
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
