@@ -50,6 +50,9 @@ class Rehearsal(Load):
         """Publish nothing; repeat what the contract saw."""
         return report.schema_changes
 
+    def hold(self, progress: Progress, report: LoadReport) -> None:
+        """Hold nothing."""
+
     def abandon(self) -> None:
         """Discard nothing."""
 
