@@ -79,7 +79,7 @@ def parse_all(source: Iterator[Block], *, name: str) -> Generator[tuple[Block, P
             if schema is None or len(under_way) > THREADS:
                 done, future = under_way.popleft()
                 parsed = future.result()
-                schema = _merged(schema, parsed.batch.schema)
+                schema = merged(schema, parsed.batch.schema)
                 yield done, parsed
         for done, future in under_way:
             yield done, future.result()
@@ -95,14 +95,19 @@ def parse(block: Block, *, schema: pa.Schema | None, name: str) -> Parsed:
     texts as they are, everything else as JSON.
     """
     if not block.data.strip():
-        return Parsed(_empty(), None)
+        return Parsed(empty(), None)
     try:
-        return Parsed(_fast(block.data, schema), None)
+        return Parsed(fast(block.data, schema), None)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
         return _line_by_line(block, schema, name=name)
 
 
-def _fast(data: bytes, schema: pa.Schema | None) -> pa.RecordBatch:
+def fast(data: bytes, schema: pa.Schema | None) -> pa.RecordBatch:
+    """Parse lines that are all well.
+
+    :param schema: what is known of the types; columns that it lacks come after its own
+    :raises pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError: if some are not
+    """
     try:
         table = _parsed(data, schema)
     except pa.ArrowInvalid:
@@ -117,7 +122,7 @@ def _fast(data: bytes, schema: pa.Schema | None) -> pa.RecordBatch:
         if pa.types.is_floating(column.type) and (pc.max(pc.abs(column)).as_py() or 0) >= _INT64:
             raise pa.ArrowInvalid("integer beyond 64 bits")
     batches = table.to_batches()
-    return batches[0] if batches else _empty()
+    return batches[0] if batches else empty()
 
 
 def _parsed(data: bytes, schema: pa.Schema | None) -> pa.Table:
@@ -139,7 +144,8 @@ def _undated(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _merged(schema: pa.Schema | None, new: pa.Schema) -> pa.Schema:
+def merged(schema: pa.Schema | None, new: pa.Schema) -> pa.Schema:
+    """Return the schema that the next block is parsed against."""
     if schema is None or not len(schema):
         return new
     try:
@@ -155,7 +161,7 @@ def _line_by_line(block: Block, schema: pa.Schema | None, *, name: str) -> Parse
         if not line.strip():
             continue
         try:
-            row = _object(line)
+            row = decoded(line)
             reason = None if isinstance(row, dict) else f"a {type(row).__name__}, not an object"
         except ValueError as error:
             reason = str(error)
@@ -168,10 +174,10 @@ def _line_by_line(block: Block, schema: pa.Schema | None, *, name: str) -> Parse
     if bad:
         texts, reasons, places = (list(column) for column in zip(*bad, strict=True))
         rejected = rejects(texts, stage="source", reason=reasons, location=places)
-    return Parsed(_columns(rows, schema), rejected)
+    return Parsed(columns(rows, schema), rejected)
 
 
-def _object(line: bytes) -> Any:
+def decoded(line: bytes) -> Any:
     """Decode one line; orjson would make a double of an integer beyond 64 bits, ``json`` not."""
     return json.loads(line, parse_constant=_refuse) if _LONG.search(line) else orjson.loads(line)
 
@@ -180,7 +186,8 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _columns(rows: list[dict[str, Any]], schema: pa.Schema | None) -> pa.RecordBatch:
+def columns(rows: list[dict[str, Any]], schema: pa.Schema | None) -> pa.RecordBatch:
+    """Turn decoded objects into a batch; what does not fit one type becomes text."""
     names = dict.fromkeys(name for row in rows for name in row)
     if not names:
         return pa.RecordBatch.from_struct_array(pa.array(rows, pa.struct([])))
@@ -208,5 +215,6 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _empty() -> pa.RecordBatch:
+def empty() -> pa.RecordBatch:
+    """Return a batch of nothing."""
     return pa.RecordBatch.from_arrays([], schema=pa.schema([]))

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from airflow_provider_spotify.core.sources.files import _avro_values as values
-from airflow_provider_spotify.core.sources.files._avro_values import Finish
+from airflow_provider_spotify.core.clients import avro_values as values
+from airflow_provider_spotify.core.clients.avro_values import Finish
 
 Schema = Any
 _SCALARS = {
