@@ -81,6 +81,8 @@ class FlushPlan(Frozen):
     """Read a stream on and on, and show what came after whichever bound is reached first.
 
     The task ends, and its DAG run with it, after ``run_for``, or once nothing came for ``idle``.
+    A DuckDB file can be open in one process only: others read it between two flushes. With several
+    flushes a second it stays open from one to the next, and lets others in about once a second.
     """
 
     rows: int = Field(100_000, ge=1)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import psycopg
     import pyarrow as pa
 
+_LENT = 'pg_temp."_lent"'
 _LOCK_PATIENCE = 2.0
 """Seconds to wait for the lock of a process that was just killed: its server notices soon."""
 
@@ -31,6 +32,8 @@ class PostgresSession(Session):
     keeps_open = True
 
     def __init__(self, database: PostgresDatabase) -> None:
+        super().__init__()
+        self._locked: set[str] = set()
         self._database = database
         self._connection = database.connection
         self.schema = database.schema
@@ -41,7 +44,7 @@ class PostgresSession(Session):
             cursor = self._connection.execute(sql.encode(), list(parameters) or None)
             return cursor.fetchall() if cursor.description else []
 
-    def columns(self, table: str) -> dict[str, Column]:
+    def described(self, table: str) -> dict[str, Column]:
         """Return a table's columns in order; empty where there is no table."""
         rows = self.execute(
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
@@ -49,6 +52,10 @@ class PostgresSession(Session):
             [self.name(table)],
         )
         return {name: Column(name, native, self.dialect.arrow(native)) for name, native in rows}
+
+    def is_settled(self, table: str) -> bool:
+        """Say yes of staging, which is one load's own, and of what this transaction has locked."""
+        return table in self._locked or table.startswith("_staging_")
 
     def ingest(
         self, table: str, *, columns: Sequence[Column], batches: Sequence[pa.RecordBatch]
@@ -62,6 +69,32 @@ class PostgresSession(Session):
         foreign = any(column.type is None for column in columns)
         with postgres_errors(self._database.credentials):
             copy_arrow(self._connection, into=into, batches=batches, as_text=foreign)
+        self._locked.add(table)
+
+    def lend(self, *, columns: Sequence[Column], batches: Sequence[pa.RecordBatch]) -> str:
+        """Put batches into a temporary table, which is empty again in the next transaction.
+
+        It stays from one checkpoint of a stream to the next. Made anew for each, a checkpoint of
+        100 rows took 9 ms instead of 5 (2026-11-22), and left dead rows in the catalogue.
+        """
+        from airflow_provider_spotify.core.clients.postgres_copy import copy_arrow
+
+        shape = ", ".join(f"{self.dialect.quote(c.name)} {c.native}" for c in columns)
+        if self._database.lent != shape:
+            self.execute(f"DROP TABLE IF EXISTS {_LENT}")
+            self.execute(f"CREATE TEMPORARY TABLE {_LENT} ({shape}) ON COMMIT DELETE ROWS")
+            self._database.lent = shape
+        into = f"{_LENT} ({self.dialect.names([c.name for c in columns])})"
+        foreign = any(column.type is None for column in columns)
+        with postgres_errors(self._database.credentials):
+            copy_arrow(self._connection, into=into, batches=batches, as_text=foreign)
+        return _LENT
+
+    def claim(self, name: str) -> bool:
+        """Take an advisory lock until the transaction ends, if it is free."""
+        key = _key("load", self.schema, name)
+        ((free,),) = self.execute("SELECT pg_try_advisory_xact_lock($1)", [key])
+        return bool(free)
 
     def commit(self) -> None:
         """Commit."""
@@ -71,6 +104,7 @@ class PostgresSession(Session):
         """Roll back; a connection that is gone has done so already."""
         import psycopg
 
+        self._database.lent = None
         try:
             self._connection.execute(b"ROLLBACK")
         except psycopg.Error:
@@ -88,6 +122,7 @@ class PostgresSession(Session):
         An unlogged table is empty after such a crash; a load counts its staged rows before it
         goes on from them.
         """
+        self._known.pop(table, None)
         spelled = ", ".join(f"{self.dialect.quote(c.name)} {c.native}" for c in columns)
         kind = "UNLOGGED TABLE" if scratch and self._database.unlogged else "TABLE"
         self.execute(f"CREATE {kind} {self.name(table)} ({spelled})")
@@ -120,6 +155,7 @@ class PostgresSession(Session):
     def guard(self, table: str) -> None:
         """Keep other writers off: two merges at once could both insert one key."""
         self.execute(f"LOCK TABLE {self.name(table)} IN SHARE ROW EXCLUSIVE MODE")
+        self._locked.add(table)
 
     def settle(self, table: str) -> None:
         """Gather statistics, without which the planner takes the table for small."""
@@ -166,6 +202,8 @@ class PostgresDatabase(Database):
         self.schema = schema
         self.unlogged = unlogged
         self._open: psycopg.Connection[tuple[Any, ...]] | None = None
+        self.lent: str | None = None
+        """The columns of the temporary table that the connection has, as it was created."""
         self._application = "spotify-imports"
 
     @property
@@ -189,7 +227,7 @@ class PostgresDatabase(Database):
         """Close the connection, which frees its locks."""
         if self._open is not None:
             self._open.close()
-            self._open = None
+            self._open = self.lent = None
 
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Take an advisory lock on the connection."""

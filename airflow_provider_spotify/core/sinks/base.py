@@ -90,7 +90,7 @@ class Load(ABC):
 
     Leaving it without ``publish`` keeps what was checkpointed (the same load goes on from there)
     and discards the rest. Loads of one import exclude each other: beginning a second one while
-    the first is under way raises TransientError.
+    the first is under way raises TransientError. The parts of a load run beside each other.
     """
 
     since: Cursor | None
@@ -196,9 +196,11 @@ class Sink(ABC, Generic[C]):
 
         A part (``spec.run.part``) starts where the whole load does. A load with ``spec.parts``
         finds their rows and rejects in ``done``; it publishes them if they are all there and the
-        cursor still stands where they began.
+        cursor still stands where they began. Their rows carry its id. Of rows of one key the one
+        of the later part wins. It takes no rows of its own.
 
-        :raises TransientError: if another load of the same import is under way
+        :raises TransientError: if another load of the same import is under way, or was published
+            after the parts began: they are discarded, and have to run again
         :raises ConfigurationError: if a part in ``spec.parts`` is not held
         """
 
@@ -212,7 +214,7 @@ class Sink(ABC, Generic[C]):
 
     @abstractmethod
     def history(self, import_name: str, *, limit: int = 20) -> Sequence[LedgerEntry]:
-        """Return the latest ledger rows of an import, newest first."""
+        """Return the latest ledger rows of an import, newest first; parts are not loads."""
 
     @abstractmethod
     def rejected(self, table: str, *, replayed: bool = False) -> Iterator[pa.RecordBatch]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sinks.base import Sink
-from airflow_provider_spotify.core.testing.loads import Scenario, load, spec
+from airflow_provider_spotify.core.testing.loads import Scenario, load, publish, spec
 
 EVERY = 3
 """The scenario is checkpointed after so many batches."""
@@ -93,8 +93,13 @@ def _run(described: str, line: Connection) -> None:
     )
     scenario = Scenario.build()
     of = spec(sink, **words["spec"])
+    if part := of.run.part:
+        scenario = scenario.share(part.number, part.of)
     line.send("go")
     try:
-        load(sink, of, scenario.batches, rejected=scenario.rejected, every=EVERY)
+        if of.parts:
+            publish(sink, of)
+        else:
+            load(sink, of, scenario.batches, rejected=scenario.rejected, every=EVERY)
     except BaseException:
         line.send(traceback.format_exc())

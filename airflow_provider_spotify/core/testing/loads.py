@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from airflow_provider_spotify.core.config.plans import WritePlan
-from airflow_provider_spotify.core.model import LOAD_ID, LoadReport, Run, SchemaChange, load_id
+from airflow_provider_spotify.core.model import (
+    LOAD_ID,
+    LoadReport,
+    Part,
+    Run,
+    SchemaChange,
+    load_id,
+)
 from airflow_provider_spotify.core.rejects import rejects
 from airflow_provider_spotify.core.sinks.base import Load, LoadSpec, Progress, Sink
 
@@ -27,13 +34,38 @@ def spec(
     key: Sequence[str] = ("id",),
     import_name: str = IMPORT,
     staged: bool = False,
+    flowing: bool = False,
+    deleted: str | None = None,
+    part: Sequence[int] = (),
+    parts: int = 0,
 ) -> LoadSpec:
-    """Describe a load of the sink's tenant."""
+    """Describe a load of the sink's tenant.
+
+    :param part: describe one part of it: ``(number, of)``
+    :param parts: describe the load that publishes so many held parts
+    """
     run = Run(run_id=run) if isinstance(run, str) else run
-    write = WritePlan.model_validate({"mode": mode, "key": key if mode in KEYED else ()})
-    number = load_id(sink.tenant, import_name, run)
-    now = datetime.now(UTC)
-    return LoadSpec(sink.tenant, import_name, table, write, number, run, now, staged)
+    keyed = key if mode in KEYED else ()
+    write = WritePlan.model_validate({"mode": mode, "key": keyed, "deleted": deleted})
+
+    def named(*of: int) -> Run:
+        return run.model_copy(update={"part": Part(number=of[0], of=of[1])}) if of else run
+
+    def number(*of: int) -> int:
+        return load_id(sink.tenant, import_name, named(*of))
+
+    return LoadSpec(
+        tenant=sink.tenant,
+        import_name=import_name,
+        table=table,
+        write=write,
+        load_id=number(*part),
+        run=named(*part),
+        started_at=datetime.now(UTC),
+        staged=staged,
+        flowing=flowing,
+        parts=tuple(number(one, parts) for one in range(1, parts + 1)),
+    )
 
 
 def report(of: LoadSpec, *, rows: int = 0, rejected: int = 0) -> LoadReport:
@@ -61,7 +93,7 @@ def load(
     rejected: Sequence[pa.RecordBatch] = (),
     every: int | None = None,
 ) -> Sequence[SchemaChange]:
-    """Load the batches after the load's cursor ``{"batches": n}``; publish.
+    """Load the batches after the load's cursor ``{"batches": n}``; publish, or hold a part.
 
     :param rejected: rejected records that come with the batch of the same number
     :param every: checkpoint after so many batches
@@ -69,7 +101,33 @@ def load(
     with sink.begin(of) as under_way:
         end = write(under_way, batches, rejected=rejected, every=every)
         done = report(of, rows=end.rows, rejected=end.rejected)
-        return under_way.publish(end, done)
+        if of.run.part is None:
+            return under_way.publish(end, done)
+        under_way.hold(end, done)
+        return ()
+
+
+def hold(sink: Sink[Any], of: LoadSpec, ids: Sequence[int], **columns: Any) -> None:
+    """Hold a part that found these rows, whatever its cursor says."""
+    rows = batch(id=ids, **columns)
+    with sink.begin(of) as part:
+        part.write(rows)
+        end = part.done._replace(cursor={"batches": 1}, schema=rows.schema, rows=rows.num_rows)
+        part.hold(end, report(of, rows=rows.num_rows))
+
+
+def publish(sink: Sink[Any], of: LoadSpec) -> Sequence[SchemaChange]:
+    """Publish held parts; the cursor counts the batches of all."""
+    with sink.begin(of) as under_way:
+        end = together(under_way)
+        return under_way.publish(end, report(of, rows=end.rows, rejected=end.rejected))
+
+
+def together(under_way: Load) -> Progress:
+    """Return what a publish of held parts would say."""
+    cursors = [progress.cursor for progress in under_way.held]
+    joined = {"batches": sum(cursor["batches"] for cursor in cursors if cursor)}
+    return under_way.done._replace(cursor=joined if any(cursors) else None)
 
 
 def write(
@@ -127,6 +185,12 @@ class Scenario(NamedTuple):
         refused = [rejected_records(f'{{"batch": {number}}}') for number in range(batches)]
         return cls(made, refused)
 
+    def share(self, number: int, of: int) -> Scenario:
+        """Return what one of several parts loads: a run of neighbours."""
+        size = -(-len(self.batches) // of)
+        mine = slice((number - 1) * size, number * size)
+        return Scenario(self.batches[mine], self.rejected[mine])
+
 
 def rows_of(sink: Sink[Any], table: str, *, meta: bool = False) -> list[dict[str, Any]]:
     """Return a table's rows in a stable order; without what loads add, unless ``meta``."""
@@ -135,6 +199,11 @@ def rows_of(sink: Sink[Any], table: str, *, meta: bool = False) -> list[dict[str
     hidden = {LOAD_ID, *_VERSIONING} if not meta else set()
     shown = [{k: v for k, v in row.items() if k not in hidden} for row in found]
     return sorted(shown, key=lambda row: repr(sorted(row.items())))
+
+
+def records_of(sink: Sink[Any], table: str) -> list[str]:
+    """Return the rejected records of a table in a stable order."""
+    return sorted(r for b in sink.rejected(table) for r in b.column("record").to_pylist())
 
 
 def twin(sink: Sink[Any]) -> Sink[Any]:

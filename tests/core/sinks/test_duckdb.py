@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from datetime import timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -19,7 +20,15 @@ from airflow_provider_spotify.core.errors import (
 )
 from airflow_provider_spotify.core.sinks.base import Sink
 from airflow_provider_spotify.core.sinks.duckdb import DuckDBConfig, DuckDBSink
-from airflow_provider_spotify.core.testing.loads import batch, load, rows_of, spec, write
+from airflow_provider_spotify.core.testing.loads import (
+    batch,
+    load,
+    publish,
+    report,
+    rows_of,
+    spec,
+    write,
+)
 from airflow_provider_spotify.core.testing.sinks import SinkConformance
 
 
@@ -81,6 +90,68 @@ def test_the_file_is_free_while_a_load_waits_for_its_source(tmp_path: Path) -> N
         other.start()
         other.join(60)
         assert other.exitcode == 0
+
+
+def _count(path: str, ids: list[int]) -> None:
+    sink = DuckDBSink(DuckDBConfig(path=path), tenant="acme")
+    assert [row["id"] for row in rows_of(sink, "plays")] == ids
+
+
+def _read_elsewhere(sink: DuckDBSink, ids: list[int]) -> None:
+    """See in another process that the table holds these rows."""
+    context = multiprocessing.get_context("spawn")
+    other = context.Process(target=_count, args=(sink.config.path, ids))
+    other.start()
+    other.join(60)
+    assert other.exitcode == 0
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_others_read_what_a_stream_has_shown(tmp_path: Path, mode: str) -> None:
+    """A stream that waits leaves the file to others soon after its last checkpoint."""
+    sink = _sink(tmp_path)
+    of = spec(sink, mode=mode, flowing=True)
+    with sink.begin(of) as under_way:
+        end = write(under_way, [batch(id=[n]) for n in range(3)], every=1)
+        _read_elsewhere(sink, [0, 1, 2])
+        under_way.write(batch(id=[3]))
+        under_way.checkpoint(end._replace(rows=4))
+        assert len(rows_of(sink, "plays")) == 4
+        under_way.publish(end._replace(rows=4), report(of))
+    _read_elsewhere(sink, [0, 1, 2, 3])
+
+
+def test_a_stream_that_never_pauses_lets_others_in(tmp_path: Path) -> None:
+    """However fast checkpoints follow each other, the file is closed about once a second."""
+    sink = _sink(tmp_path)
+    of = spec(sink, flowing=True)
+    context = multiprocessing.get_context("spawn")
+    with sink.begin(of) as under_way:
+        end = write(under_way, [batch(id=[1])], every=1)
+        other = context.Process(target=_wait_for_rows, args=(sink.config.path,))
+        other.start()
+        deadline = time.monotonic() + 60
+        while other.is_alive() and time.monotonic() < deadline:
+            under_way.write(batch(id=[1]))
+            under_way.checkpoint(end)
+            time.sleep(0.02)
+        other.join(1)
+        assert other.exitcode == 0
+
+
+def _wait_for_rows(path: str) -> None:
+    assert rows_of(DuckDBSink(DuckDBConfig(path=path), tenant="acme"), "plays")
+
+
+def test_published_parts_leave_no_tables(tmp_path: Path) -> None:
+    """What parts had staged is gone, and so is what a run that was given up had."""
+    sink = _sink(tmp_path, buffer_bytes=1)
+    load(sink, spec(sink, run="given up", part=(1, 2)), [batch(id=[1])])
+    for number in (1, 2):
+        load(sink, spec(sink, part=(number, 2)), [batch(id=[number])])
+    publish(sink, spec(sink, parts=2))
+    tables = sink.query("SELECT table_name FROM information_schema.tables ORDER BY 1")
+    assert tables.column(0).to_pylist() == ["_imports", "plays"]
 
 
 def test_the_lock_names_its_holder(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def _visible(
     check: Unique, session: Session, tables: Tables, superseded: Collection[int]
 ) -> list[str]:
     """Return queries that together give the checked columns, as ``c0``, ``c1`` …, of every row."""
-    staged, target = session.columns(tables.staging), session.columns(tables.target)
+    staged, target = tables.staged.columns(), session.columns(tables.target)
     fold = session.dialect.fold
     for name in check.columns:
         if (staged or target) and fold(name) not in staged | target:
@@ -70,7 +70,7 @@ def _visible(
             )
     parts = []
     if staged:
-        source = tables.latest() if tables.key else session.name(tables.staging)
+        source = tables.latest() if tables.key else tables.staged.relation()
         parts.append(f"SELECT {_chosen(check, session, staged, target)} FROM {source} AS s")
     if target and tables.mode != "replace":
         condition = _staying(session, tables, superseded=superseded, staged=bool(staged))
@@ -106,6 +106,6 @@ def _staying(session: Session, tables: Tables, *, superseded: Collection[int], s
     if tables.key and staged:
         same = " AND ".join(f"n.{dialect.quote(k)} = s.{dialect.quote(k)}" for k in tables.key)
         conditions.append(
-            f"NOT EXISTS (SELECT 1 FROM {session.name(tables.staging)} AS n WHERE {same})"
+            f"NOT EXISTS (SELECT 1 FROM {tables.staged.relation()} AS n WHERE {same})"
         )
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""

@@ -9,6 +9,7 @@ from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Cursor
 from airflow_provider_spotify.core.sinks.base import LoadSpec, Progress
 from airflow_provider_spotify.core.sinks.sql.ledger import (
+    PART,
     PARTIAL,
     STAGING,
     SUPERSEDED,
@@ -33,7 +34,9 @@ class Beginning(NamedTuple):
     :param staged: how many rows of them wait in staging
     :param staged_rejects: how many rejected records wait there
     :param replaces: whose rows give way when this load publishes
-    :param direct: rows go straight into the table, and checkpoints make them visible
+    :param direct: checkpoints make rows visible: an append writes straight into the table, a merge
+        of a stream is worked in at each
+    :param committed: the cursor of the import, wherever this load starts
     """
 
     record: Record
@@ -44,6 +47,7 @@ class Beginning(NamedTuple):
     staged_rejects: int
     replaces: Replaces
     direct: bool
+    committed: Cursor | None
 
 
 def mode(spec: LoadSpec) -> str:
@@ -73,6 +77,42 @@ def moves_cursor(spec: LoadSpec) -> bool:
 def begin(ledger: Ledger, spec: LoadSpec, tables: Tables) -> Beginning:
     """Read the ledger and decide; drop what an earlier attempt staged if it cannot be used."""
     found = ledger.find(spec.load_id)
+    start = afresh(ledger, spec, found=found)
+    if found and _resumes(found, spec):
+        if staged := _staged(found, spec, tables):
+            return staged._replace(committed=start.committed)
+        if found.status == PARTIAL:
+            tables.discard()
+            return _partial(found, spec)._replace(committed=start.committed)
+    tables.discard()
+    return start
+
+
+def begin_part(ledger: Ledger, spec: LoadSpec, tables: Tables, *, whole: int) -> Beginning:
+    """Start a part where the whole load does, or where its own checkpoint left it.
+
+    One that was held starts afresh, and so does one whose import went on in the meantime.
+    """
+    start = afresh(ledger, spec, found=ledger.find(whole))
+    start = start._replace(replaces="nothing", direct=False)
+    found = ledger.find(spec.load_id)
+    if found and found.status == PART and _resumes(found, spec):
+        same = found.progress and found.progress.get("committed") == start.committed
+        staged = _staged(found, spec, tables) if same else None
+        if staged and staged.before == start.before:
+            return staged._replace(committed=start.committed)
+    if found:
+        ledger.forget(found.load_id)
+    tables.discard()
+    return start._replace(record=_record(spec, ledger, status=PART))
+
+
+def afresh(ledger: Ledger, spec: LoadSpec, *, found: Record | None) -> Beginning:
+    """Return where a load starts if it was never tried, or is run again.
+
+    :param found: its row of the ledger
+    :raises ConfigurationError: if the run was a replay and is none now, or the reverse
+    """
     if found and found.moves_cursor != moves_cursor(spec):
         raise ConfigurationError(
             f"run {spec.run.run_id!r} of {spec.import_name} was "
@@ -81,13 +121,6 @@ def begin(ledger: Ledger, spec: LoadSpec, tables: Tables) -> Beginning:
         )
     latest = ledger.latest()
     committed = latest.cursor_after if latest else None
-    if found and _resumes(found, spec):
-        if staged := _staged(found, spec, tables):
-            return staged
-        if found.status == PARTIAL:
-            tables.discard()
-            return _partial(found, spec)
-    tables.discard()
     replaces = _replaces(found, spec)
     since = found.cursor_before if found and replaces == "later" else committed
     if spec.run.full_refresh or mode(spec) == "replace":
@@ -103,6 +136,7 @@ def begin(ledger: Ledger, spec: LoadSpec, tables: Tables) -> Beginning:
         staged_rejects=0,
         replaces=replaces,
         direct=_direct(spec) and (replaces == "nothing" or not ledger.visible()),
+        committed=committed,
     )
 
 
@@ -119,7 +153,9 @@ def _replaces(found: Record | None, spec: LoadSpec) -> Replaces:
 
 
 def _direct(spec: LoadSpec) -> bool:
-    return mode(spec) == "append" and not spec.staged
+    if spec.staged or spec.parts:
+        return False
+    return mode(spec) == "append" or (spec.flowing and mode(spec) == "merge" and moves_cursor(spec))
 
 
 def _resumes(found: Record, spec: LoadSpec) -> bool:
@@ -139,19 +175,24 @@ def _staged(found: Record, spec: LoadSpec, tables: Tables) -> Beginning | None:
     rows = staged["rows"] - staged["visible"]
     if not tables.restore(rows=rows, rejects=staged["rejects"]):
         return None
-    schema = decoded(staged["schema"])
-    done = Progress(
-        staged["cursor"], schema, staged["rows"], staged["rejected"], newest=staged["newest"]
-    )
     return Beginning(
         record=found,
         since=staged["cursor"],
         before=staged["before"],
-        done=done,
+        done=progress_of(staged),
         staged=rows,
         staged_rejects=staged["rejects"],
         replaces=staged["replaces"],
         direct=False,
+        committed=None,
+    )
+
+
+def progress_of(staged: Mapping[str, Any]) -> Progress:
+    """Read what a load had made durable in staging."""
+    schema = decoded(staged["schema"])
+    return Progress(
+        staged["cursor"], schema, staged["rows"], staged["rejected"], newest=staged["newest"]
     )
 
 
@@ -169,6 +210,7 @@ def _partial(found: Record, spec: LoadSpec) -> Beginning:
         staged_rejects=0,
         replaces="nothing",
         direct=_direct(spec),
+        committed=None,
     )
 
 
@@ -182,7 +224,7 @@ def plan_of(spec: LoadSpec) -> dict[str, Any]:
     return {"full_refresh": spec.run.full_refresh, "mode": kind, "table": table}
 
 
-def _record(spec: LoadSpec, ledger: Ledger) -> Record:
+def _record(spec: LoadSpec, ledger: Ledger, *, status: str = STAGING) -> Record:
     window = spec.run.window
     return Record(
         load_id=spec.load_id,
@@ -193,7 +235,7 @@ def _record(spec: LoadSpec, ledger: Ledger) -> Record:
         run_id=spec.run.run_id,
         table=spec.table,
         mode=mode(spec),
-        status=STAGING,
+        status=status,
         moves_cursor=moves_cursor(spec),
         window_start=window.start if window else None,
         window_end=window.end if window else None,

@@ -11,7 +11,7 @@ from airflow_provider_spotify.core.errors import DataError
 from airflow_provider_spotify.core.rejects import REJECTED_SCHEMA, rejects
 from airflow_provider_spotify.core.sinks.sql.dialect import Dialect, Refusal
 from airflow_provider_spotify.core.sinks.sql.nested import marked, rows_as_json
-from airflow_provider_spotify.core.sinks.sql.statements import RESERVED
+from airflow_provider_spotify.core.sinks.sql.statements import DELETED, RESERVED
 
 STAGE = "destination"
 """The stage of a record that the destination itself cannot hold; it is as privacy left it."""
@@ -24,10 +24,12 @@ class Buffer:
     waits now.
 
     :param key: columns in which every row needs a value
+    :param deleted: the column, not stored, that says which rows take others away
     """
 
-    def __init__(self, dialect: Dialect, *, key: Sequence[str]) -> None:
+    def __init__(self, dialect: Dialect, *, key: Sequence[str], deleted: str | None = None) -> None:
         self._dialect = dialect
+        self._deleted = None if deleted is None else dialect.fold(dialect.fit(deleted))
         self._key = {dialect.fold(dialect.fit(name)) for name in key}
         self.rows: list[pa.RecordBatch] = []
         self.rejected: list[pa.RecordBatch] = []
@@ -39,9 +41,12 @@ class Buffer:
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows under names that the database has, leaving out those it cannot hold.
 
-        :raises DataError: if a column has a name that only a load may give
+        :raises DataError: if a column has a name that only a load may give, or if the one that
+            says what is deleted is not boolean
         """
         batch = self._held(self._dialect.prepare(marked(self._named(batch))))
+        if self._deleted is not None:
+            batch = self._deletes(batch, self._deleted)
         self.rows.append(batch)
         self.bytes += batch.nbytes
         self.count += batch.num_rows
@@ -77,6 +82,16 @@ class Buffer:
             refused = refusal.mask if refused is None else pc.or_(refused, refusal.mask)
         return batch if refused is None else batch.filter(pc.invert(refused))
 
+    def _deletes(self, batch: pa.RecordBatch, deleted: str) -> pa.RecordBatch:
+        """Return the batch with what is deleted under the name that staging has for it."""
+        flags = pa.repeat(pa.scalar(False), batch.num_rows)
+        for number, name in enumerate(batch.schema.names):
+            if self._dialect.fold(name) == deleted:
+                flags = _flags(batch.column(number), name)
+                batch = batch.remove_column(number)
+                break
+        return batch.append_column(DELETED, flags)
+
     def _refuse(self, batch: pa.RecordBatch, refusal: Refusal) -> None:
         if not batch.num_rows:
             return
@@ -97,3 +112,12 @@ class Buffer:
             for name, column in zip(batch.schema.names, batch.columns, strict=True)
             if self._dialect.fold(name) in self._key and column.null_count
         ]
+
+
+def _flags(column: pa.Array, name: str) -> pa.Array:
+    if not (pa.types.is_boolean(column.type) or pa.types.is_null(column.type)):
+        raise DataError(
+            f"column {name!r} says which rows are deleted (write.deleted), but it is "
+            f"{column.type}, not boolean; declare it as boolean in the contract"
+        )
+    return pc.fill_null(column.cast(pa.bool_()), False)

@@ -42,6 +42,23 @@ def wanted(
     return found
 
 
+def widest(tables: Sequence[Mapping[str, Column]], *, dialect: Dialect) -> dict[str, Column]:
+    """Return the columns of all tables, each as wide as the widest of it.
+
+    A type that this package never creates gives way to one that it does.
+    """
+    found: dict[str, Column] = {}
+    for table in tables:
+        for name, column in table.items():
+            before = found.get(name)
+            if before is None or before.type is None:
+                found[name] = column
+            elif column.type is not None and column.type != before.type:
+                wide = join(before.type, column.type)
+                found[name] = before if wide == before.type else dialect.column(before.name, wide)
+    return found
+
+
 def _fields(schema: pa.Schema, dialect: Dialect) -> dict[str, pa.Field]:
     fields: dict[str, pa.Field] = {}
     for field in schema:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 TABLE = "_imports"
 STAGING, PARTIAL, COMMITTED, SUPERSEDED = "staging", "partial", "committed", "superseded"
 VISIBLE = (COMMITTED, PARTIAL)
-"""``partial``: the load is under way and what it checkpointed is visible already (append)."""
+"""``partial``: the load is under way, and what it checkpointed is visible already."""
+PART, HELD, PUBLISHED = "part", "held", "published"
+"""A part of a load: under way or given up; waiting for the others; about to be dropped."""
+PARTS = (PART, HELD, PUBLISHED)
 
 _COLUMNS = {
     "load_id": "BIGINT PRIMARY KEY",
@@ -185,6 +188,11 @@ class Ledger:
         rows = self._select('"load_id" = $1', [load_id])
         return rows[0] if rows else None
 
+    def among(self, loads: Sequence[int]) -> dict[int, Record]:
+        """Return the rows of these loads, by their ids."""
+        listed = ", ".join(str(int(load)) for load in loads)
+        return {record.load_id: record for record in self._select(f'"load_id" IN ({listed})', [])}
+
     def latest(self) -> Record | None:
         """Return the committed load that the cursor of this import comes from."""
         rows = self._select(
@@ -199,8 +207,10 @@ class Ledger:
         return rows[0].schema if rows else None
 
     def all(self, *, limit: int | None = None) -> list[Record]:
-        """Return the loads of this import, newest first, of every partition."""
-        return self._select('"tenant" = $1 AND "import" = $2', self._chain[:2], limit=limit)
+        """Return the loads of this import, newest first, of every partition; not their parts."""
+        parts = ", ".join(f"'{status}'" for status in PARTS)
+        condition = f'"tenant" = $1 AND "import" = $2 AND "status" NOT IN ({parts})'
+        return self._select(condition, self._chain[:2], limit=limit)
 
     def visible(self, *, after: int | None = None) -> list[Record]:
         """Return the visible loads; with ``after``, those that moved the cursor since."""
@@ -231,9 +241,32 @@ class Ledger:
             record.values(),
         )
 
-    def forget(self, load_id: int) -> None:
-        """Delete the row of a load of which nothing was ever visible."""
-        self._session.execute(f'DELETE FROM {self._table} WHERE "load_id" = {int(load_id)}')
+    def update(self, record: Record, *, before: Record) -> None:
+        """Write what changed since the row was written; a stream does so many times a second."""
+        values = zip(_COLUMNS, record.values(), before.values(), strict=True)
+        changed = {name: value for name, value, old in values if value != old}
+        if not changed:
+            return
+        marks = ", ".join(f'"{name}" = ${number}' for number, name in enumerate(changed, 1))
+        found = self._session.execute(
+            f"UPDATE {self._table} SET {marks} "
+            f'WHERE "load_id" = {int(record.load_id)} RETURNING "load_id"',
+            [*changed.values()],
+        )
+        if not found:
+            self.save(record)
+
+    def forget(self, *loads: int) -> None:
+        """Delete the rows of loads of which nothing was ever visible."""
+        listed = ", ".join(str(int(load)) for load in loads)
+        self._session.execute(f'DELETE FROM {self._table} WHERE "load_id" IN ({listed})')
+
+    def release(self, parts: Sequence[int]) -> None:
+        """Mark parts whose rows are in the table now."""
+        listed = ", ".join(str(int(part)) for part in parts)
+        self._session.execute(
+            f'UPDATE {self._table} SET "status" = \'{PUBLISHED}\' WHERE "load_id" IN ({listed})'
+        )
 
     def supersede(self, loads: Collection[int]) -> None:
         """Mark loads whose rows another load replaces."""

@@ -35,21 +35,22 @@ class SqlSink(Sink[C]):
         """Return the database, unconnected; each load has its own."""
 
     def begin(self, spec: LoadSpec) -> Load:
-        """Open a load; see the base class. Loads of different partitions do not exclude each other.
+        """Open a load; see the base class. Different partitions or parts do not exclude each other.
 
         :raises ConfigurationError: if the load belongs to another tenant than the sink
         :raises TransientError: if another load of the same import is under way
         """
-        from airflow_provider_spotify.core.sinks.sql.load import SqlLoad  # loads pyarrow
+        # these load pyarrow
+        from airflow_provider_spotify.core.sinks.sql.load import SqlLoad
+        from airflow_provider_spotify.core.sinks.sql.parts import lock_name
 
         if spec.tenant != self.tenant:
             raise ConfigurationError(
                 f"a load of tenant {spec.tenant!r} was begun in a sink of tenant {self.tenant!r}"
             )
         database = self.database()
-        part = f".{spec.run.partition}" if spec.run.partition is not None else ""
         try:
-            lock = database.lock(f"{spec.tenant}.{spec.import_name}{part}")
+            lock = database.lock(lock_name(spec, part=spec.run.part))
             lock.__enter__()
             try:
                 return SqlLoad(spec, database=database, lock=lock)
@@ -102,7 +103,7 @@ class SqlSink(Sink[C]):
         import pyarrow as pa
 
         from airflow_provider_spotify.core.rejects import REJECTED_SCHEMA
-        from airflow_provider_spotify.core.sinks.sql.tables import REJECTED_AT, REPLAYED_BY
+        from airflow_provider_spotify.core.sinks.sql.rejected import REJECTED_AT, REPLAYED_BY
         from airflow_provider_spotify.core.sinks.sql.types import UTC
 
         own = [(LOAD_ID, pa.int64()), (REJECTED_AT, UTC), (REPLAYED_BY, pa.int64())]
@@ -136,7 +137,7 @@ class SqlSink(Sink[C]):
     def _rejected_rows(
         self, table: str, *, names: Sequence[str], replayed: bool
     ) -> list[tuple[object, ...]]:
-        from airflow_provider_spotify.core.sinks.sql.tables import REPLAYED_BY, rejected_table
+        from airflow_provider_spotify.core.sinks.sql.rejected import REPLAYED_BY, rejected_table
 
         name = rejected_table(table, self.database().dialect)
         with self._reading(name) as session:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 SEQUENCE = "_load_seq"
 """In staging only: the order in which rows arrived, so that the last of a key wins."""
 VALID_FROM, VALID_TO, IS_CURRENT = "_valid_from", "_valid_to", "_is_current"
+DELETED = "_load_deleted"
+"""In staging only: where a merge deletes, whether the row takes the one of its key away."""
 _RANK = "_load_rank"
-RESERVED = frozenset({LOAD_ID, SEQUENCE, VALID_FROM, VALID_TO, IS_CURRENT, _RANK})
+RESERVED = frozenset({LOAD_ID, SEQUENCE, DELETED, VALID_FROM, VALID_TO, IS_CURRENT, _RANK})
 
 
 def load_column(dialect: Dialect) -> Column:
@@ -42,8 +44,10 @@ def version_columns(dialect: Dialect) -> list[Column]:
 class Publication:
     """Moves a load's staged rows into its table, inside one transaction.
 
+    :param source: what to select the rows from: a table's quoted name, or a query in brackets
     :param columns: what the load brings, without the columns that loads add
     :param key: the columns that name a row, for merge and scd2
+    :param deletes: the source has the column ``DELETED``
     """
 
     def __init__(
@@ -51,26 +55,21 @@ class Publication:
         session: Session,
         *,
         target: str,
-        staging: str,
+        source: str,
         columns: Mapping[str, Column],
         key: Sequence[str],
         load_id: int,
+        deletes: bool = False,
     ) -> None:
         self.session = session
         self.dialect = session.dialect
         self.target = target
-        self.staging = staging
+        self.source = source
         self.columns = columns
         self.load_id = load_id
-        self.key = [columns[self.dialect.fold(name)].name for name in key if self._has(name)]
-
-    def _has(self, name: str) -> bool:
-        if self.dialect.fold(name) in self.columns:
-            return True
-        raise DataError(
-            f"the data for {self.target!r} has no column {name!r}, which write.key names; "
-            f"it has {', '.join(c.name for c in self.columns.values())}"
-        )
+        self.deletes = deletes
+        self.present = session.columns(target)
+        self.key = spelled_key(key, columns=columns, dialect=self.dialect, table=target)
 
     def append(self) -> None:
         """Add the staged rows."""
@@ -78,14 +77,12 @@ class Publication:
         session.execute(
             f"INSERT INTO {session.name(self.target)} ({names}) "
             f"SELECT {', '.join(self._each('s'))}, {self.load_id} "
-            f"FROM {session.name(self.staging)} AS s"
+            f"FROM {self.source} AS s"
         )
 
     def merge(self) -> None:
-        """Update rows of the same key that differ, and insert the others."""
+        """Update rows of the same key that differ, insert the others, and delete what is gone."""
         session, dialect = self.session, self.dialect
-        session.guard(self.target)
-        session.settle(self.staging)
         rest = [name for name in self._names() if name not in self.key]
         changes = [f"{dialect.quote(n)} = s.{dialect.quote(n)}" for n in rest]
         changes.append(f"{dialect.quote(LOAD_ID)} = {self.load_id}")
@@ -94,10 +91,12 @@ class Publication:
             if rest
             else ""
         )
+        gone = deleted(dialect, alias="s") if self.deletes else ""
         session.execute(
             f"MERGE INTO {session.name(self.target)} AS t USING ({self._latest()}) AS s "
-            f"ON {self._same_key()} {update}"
-            f"WHEN NOT MATCHED THEN INSERT ({dialect.names([*self._names(), LOAD_ID])}) "
+            f"ON {self._same_key()} {f'WHEN MATCHED AND {gone} THEN DELETE ' if gone else ''}"
+            f"{update}WHEN NOT MATCHED{f' AND NOT {gone}' if gone else ''} "
+            f"THEN INSERT ({dialect.names([*self._names(), LOAD_ID])}) "
             f"VALUES ({dialect.names(self._names(), alias='s')}, {self.load_id})"
         )
 
@@ -107,8 +106,6 @@ class Publication:
         :param at: when the old versions end and the new ones begin
         """
         session, dialect = self.session, self.dialect
-        session.guard(self.target)
-        session.settle(self.staging)
         rest = [name for name in self._names() if name not in self.key]
         current = f"t.{dialect.quote(IS_CURRENT)}"
         table = session.name(self.target)
@@ -151,11 +148,10 @@ class Publication:
 
     def _each(self, alias: str) -> list[str]:
         """Return the staged values, each as its column in the target needs it."""
-        present = self.session.columns(self.target)
         values = []
         for name, column in self.columns.items():
             value = f"{alias}.{self.dialect.quote(column.name)}"
-            values.append(self.dialect.cast(value, old=column, new=present.get(name, column)))
+            values.append(self.dialect.cast(value, old=column, new=self.present.get(name, column)))
         return values
 
     def _latest(self) -> str:
@@ -164,19 +160,37 @@ class Publication:
             f"{value} AS {self.dialect.quote(name)}"
             for value, name in zip(self._each("r"), self._names(), strict=True)
         )
-        return f"SELECT {named} FROM ({last_of_key(self.session, self.staging, key=self.key)}) AS r"
+        if self.deletes:
+            named += f", r.{self.dialect.quote(DELETED)}"
+        return f"SELECT {named} FROM ({last_of_key(self.dialect, self.source, key=self.key)}) AS r"
 
     def _same_key(self) -> str:
         quoted = [self.dialect.quote(name) for name in self.key]
         return " AND ".join(f"t.{name} = s.{name}" for name in quoted)
 
     def _differs(self, names: Sequence[str]) -> str:
-        present, tests = self.session.columns(self.target), []
+        tests = []
         for name in names:
-            column = present[self.dialect.fold(name)]
+            column = self.present[self.dialect.fold(name)]
             sides = (self.dialect.compared(f"{a}.{self.dialect.quote(name)}", column) for a in "ts")
             tests.append(" IS DISTINCT FROM ".join(sides))
         return " OR ".join(tests)
+
+
+def spelled_key(
+    key: Sequence[str], *, columns: Mapping[str, Column], dialect: Dialect, table: str
+) -> list[str]:
+    """Return the columns of the key as the data spells them.
+
+    :raises DataError: if the data lacks one
+    """
+    for name in key:
+        if dialect.fold(name) not in columns:
+            raise DataError(
+                f"the data for {table!r} has no column {name!r}, which write.key names; "
+                f"it has {', '.join(column.name for column in columns.values())}"
+            )
+    return [columns[dialect.fold(name)].name for name in key]
 
 
 def remove(session: Session, *, table: str, loads: Collection[int], mark: str = LOAD_ID) -> None:
@@ -187,12 +201,16 @@ def remove(session: Session, *, table: str, loads: Collection[int], mark: str = 
         session.execute(f"DELETE FROM {session.name(table)} WHERE {column} IN ({listed})")
 
 
-def last_of_key(session: Session, staging: str, *, key: Sequence[str]) -> str:
-    """Return a query for the staged row of each key that came last."""
-    dialect = session.dialect
+def deleted(dialect: Dialect, *, alias: str) -> str:
+    """Return the condition that a staged row takes the one of its key away."""
+    return f"coalesce({alias}.{dialect.quote(DELETED)}, FALSE)"
+
+
+def last_of_key(dialect: Dialect, source: str, *, key: Sequence[str]) -> str:
+    """Return a query for the row of each key that came last."""
     order, rank = dialect.quote(SEQUENCE), dialect.quote(_RANK)
     ranked = (
         f"SELECT *, row_number() OVER (PARTITION BY {dialect.names(key)} ORDER BY {order} DESC) "
-        f"AS {rank} FROM {session.name(staging)}"
+        f"AS {rank} FROM {source} AS q"
     )
     return f"SELECT * FROM ({ranked}) AS a WHERE {rank} = 1"
