@@ -99,6 +99,7 @@ class HttpSettings(Frozen):
     :param retry_attempts: how often a request is tried in all
     :param max_wait: a longer wait asked for by the system becomes QuotaExhausted
     :param max_bytes: a longer body is an error; bounds memory
+    :param ca_certs: file of the authorities to trust, instead of the machine's own
     :param cache_ttl: keep answers this long (RFC 9111 decides on what may be kept); None: no cache
     :param cache_dir: folder of the cache's SQLite files; None: below the user's cache folder
     """
@@ -111,6 +112,7 @@ class HttpSettings(Frozen):
     retry_attempts: int = Field(5, ge=1, le=20)
     max_wait: Duration = timedelta(seconds=60)
     max_bytes: int = Field(256 * 1024 * 1024, ge=1)
+    ca_certs: Path | None = None
     cache_ttl: Duration | None = None
     cache_dir: Path | None = None
     redis_url: SecretStr | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 from airflow_provider_spotify.core.clients.http_errors import NotSent
@@ -44,12 +45,21 @@ class Transport:
         self._session = aiohttp.ClientSession(
             # The client's own slots bound the concurrency, so nothing ever queues in the pool,
             # where waiting would count against the timeout.
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=self._trust()),
             timeout=aiohttp.ClientTimeout(total=total, sock_connect=min(CONNECT, total)),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=True,
             trust_env=False,
         )
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        trusted = self._settings.ca_certs
+        if trusted is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=trusted)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(f"ca_certs: {trusted} is no file of certificates") from error
 
     async def close(self) -> None:
         """Close every connection."""
