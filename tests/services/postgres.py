@@ -9,9 +9,11 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import psycopg
 import pytest
@@ -33,7 +35,6 @@ def postgres() -> Iterator[Credentials]:
     folder = _programs()
     if folder is None:
         missing(f"PostgreSQL is not installed (apt install postgresql), nor is {URL} set")
-        return
     with _server(folder) as credentials:
         yield credentials
 
@@ -48,7 +49,34 @@ def postgres_database(postgres: Credentials) -> Iterator[Credentials]:
         yield postgres.model_copy(update={"database": name})
     finally:
         with connect(postgres) as connection:
+            drop_slots(connection, name)
             connection.execute(f"DROP DATABASE {quoted(name)} WITH (FORCE)".encode())
+
+
+def drop_slots(connection: psycopg.Connection[Any], database: str) -> None:
+    """Remove a database's replication slots, or it could not be dropped; end who reads them."""
+    its = b"FROM pg_replication_slots WHERE database = $1"
+    connection.execute(b"SELECT pg_terminate_backend(active_pid) " + its, [database])
+    deadline = time.monotonic() + 10
+    while connection.execute(b"SELECT 1 " + its + b" AND active", [database]).fetchone():
+        assert time.monotonic() < deadline, "a replication slot stays active"
+        time.sleep(0.02)
+    connection.execute(b"SELECT pg_drop_replication_slot(slot_name) " + its, [database])
+
+
+@contextmanager
+def postgres_server(
+    *, files: Mapping[str, str] | None = None, **settings: Any
+) -> Iterator[Credentials]:
+    """Run a server with settings of its own; skip where PostgreSQL is not installed.
+
+    :param files: more files of its data folder, such as ``server.key`` or ``pg_hba.conf``
+    """
+    folder = _programs()
+    if folder is None:
+        missing("PostgreSQL is not installed (apt install postgresql)")
+    with _server(folder, files=files or {}, **settings) as credentials:
+        yield credentials
 
 
 def _programs() -> Path | None:
@@ -60,7 +88,9 @@ def _programs() -> Path | None:
 
 
 @contextmanager
-def _server(programs: Path, *, fsync: str = "off") -> Iterator[Credentials]:
+def _server(
+    programs: Path, *, files: Mapping[str, str] = MappingProxyType({}), **given: Any
+) -> Iterator[Credentials]:
     """Run a server in a folder that goes away with it. It refuses to run as root."""
     user = _unprivileged() if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
@@ -83,25 +113,37 @@ def _server(programs: Path, *, fsync: str = "off") -> Iterator[Credentials]:
         )
         if made.returncode:
             missing(f"initdb failed: {made.stderr.strip()[-300:]}")
+        for name, content in files.items():
+            _put(data / name, content, user)
         port = free_port()
-        settings = {
+        settings: dict[str, Any] = {
             "port": port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "shared_buffers": "256MB",
             "max_wal_size": "2GB",
             "max_connections": 60,
-            "fsync": fsync,
-        }
+            "wal_level": "logical",
+            "max_replication_slots": 40,
+            "max_wal_senders": 40,
+            "fsync": "off",
+        } | given
         options = [word for k, v in settings.items() for word in ("-c", f"{k}={v}")]
         with log.open("wb") as output:
-            command = [programs / "postgres", "-D", data, *options]
+            command: list[str | Path] = [programs / "postgres", "-D", data, *options]
             process = subprocess.Popen(command, user=user, stdout=output, stderr=output, cwd="/")
         try:
             yield _healthy(port, process=process, log=log)
         finally:
             process.send_signal(2)  # SIGINT: end sessions and stop
             process.wait(30)
+
+
+def _put(file: Path, content: str, user: str | None) -> None:
+    file.write_text(content)
+    file.chmod(0o600)
+    if user:
+        shutil.chown(file, user)
 
 
 def _unprivileged() -> str:
@@ -120,5 +162,4 @@ def _healthy(port: int, *, process: subprocess.Popen[bytes], log: Path) -> Crede
             time.sleep(0.05)
         else:
             return credentials
-    missing(f"PostgreSQL does not start: {log.read_text()[-300:]}")
-    return credentials
+    return missing(f"PostgreSQL does not start: {log.read_text()[-300:]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,8 @@ def uri(credentials: Credentials, *, application: str = "spotify-imports") -> st
     login = quote(user or "", safe="") + (f":{quote(password, safe='')}" if password else "")
     host = f"[{host}]" if ":" in host else quote(host, safe="")
     at = f"{login}@" if login else ""
-    return f"postgresql://{at}{host}:{port}/{quote(database, safe='')}?{urlencode(words)}"
+    rest = urlencode(words, quote_via=quote)  # libpq takes a plus sign for itself, not for a space
+    return f"postgresql://{at}{host}:{port}/{quote(database, safe='')}?{rest}"
 
 
 def connect(
@@ -148,14 +150,47 @@ _BY_STATE: tuple[tuple[str, type[ImporterError]], ...] = (
     ("23", DataError),
     ("54", DataError),
 )
-_BY_TEXT: tuple[tuple[str, type[ImporterError]], ...] = (
-    ("authentication failed", AuthenticationError),
-    ("no password supplied", AuthenticationError),
-    ("no pg_hba.conf entry", AuthenticationError),
-    ('role "', AuthenticationError),
-    ('database "', ConfigurationError),
-    ("invalid ", ConfigurationError),
+_IN_CLEAR = "the server refuses connections in clear text: set sslmode: require, or verify-full"
+_CERTIFICATE = (
+    "set sslrootcert to the file of the authority that signed the server's certificate, and host "
+    "to a name that is in it"
 )
+_REFUSED: tuple[tuple[str, type[ImporterError], str], ...] = (
+    (r"no pg_hba\.conf entry.*(no encryption|SSL off)", ConfigurationError, _IN_CLEAR),
+    (
+        "root certificate file|certificate verify failed|signature failure|not match host name",
+        ConfigurationError,
+        _CERTIFICATE,
+    ),
+    ("does not support SSL", ConfigurationError, "set sslmode: prefer, or switch TLS on there"),
+    (
+        "must be superuser or replication role|permission denied to start WAL sender",
+        ForbiddenError,
+        "ask for: ALTER ROLE … REPLICATION",
+    ),
+    (
+        "authentication failed|no password supplied|SCRAM|password expired"
+        r"|role .* does not exist|no pg_hba\.conf entry",
+        AuthenticationError,
+        "",
+    ),
+    ("permission denied for database|not permitted to log in", ForbiddenError, ""),
+    (
+        r"database .* does not exist|invalid .* value|invalid connection option|certificate"
+        "|could not translate host name|private key",
+        ConfigurationError,
+        "",
+    ),
+)
+"""What libpq says when connecting fails, for then there is no SQLSTATE; and what to do."""
+
+
+def refusal(text: str) -> tuple[type[ImporterError], str] | None:
+    """Say what a failed connection means, and what to do about it, if that is known."""
+    for pattern, kind, advice in _REFUSED:
+        if re.search(pattern, text, re.DOTALL):
+            return kind, f"; {advice}" if advice else ""
+    return None
 
 
 def _translated(error: psycopg.Error, credentials: Credentials) -> ImporterError:
@@ -169,8 +204,6 @@ def _translated(error: psycopg.Error, credentials: Credentials) -> ImporterError
                 return kind(said)
         return ConfigurationError(said)
     if isinstance(error, psycopg.OperationalError):
-        for text, kind in _BY_TEXT:
-            if text in str(error):
-                return kind(said)
-        return TransientError(said)
+        known, advice = refusal(str(error)) or (TransientError, "")
+        return known(said + advice)
     return ConfigurationError(said)

@@ -153,7 +153,7 @@ class Converter:
 
     def _converted(self, column: Column, array: pa.Array) -> tuple[pa.Array, dict[int, str]]:
         if column.kind == "decimal":
-            return _decimals(array.storage, column.target)
+            return _decimals(getattr(array, "storage", array), column.target)
         if isinstance(array, pa.ExtensionArray):
             return array.storage, {}
         return self._finite(column.name, array), {}
@@ -174,7 +174,7 @@ class Converter:
 
     def _split(self, batch: pa.RecordBatch, faults: dict[int, tuple[str, str]]) -> Converted:
         bad = sorted(faults)
-        records = batch.take(pa.array(bad)).to_pylist()
+        records = _records(batch.take(pa.array(bad)))
         for record, row in zip(records, bad, strict=True):
             name, value = faults[row]
             record[name] = value
@@ -187,6 +187,19 @@ class Converter:
         )
         good = [row not in faults for row in range(batch.num_rows)]
         return Converted(batch.filter(pa.array(good)), rejected)
+
+
+def _records(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return rows as Python values; times that Python has none for, before year 1, as text."""
+    try:
+        found: list[dict[str, Any]] = batch.to_pylist()
+    except (OverflowError, ValueError):
+        arrays = [
+            column.cast(pa.string()) if pa.types.is_temporal(column.type) else column
+            for column in batch.columns
+        ]
+        found = pa.RecordBatch.from_arrays(arrays, names=batch.schema.names).to_pylist()
+    return found
 
 
 def _reason(value: str, field: pa.Field) -> str:

@@ -5,19 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import timedelta
+from typing import Any, NamedTuple
 
-from airflow_provider_spotify.core.clients.postgres_reader import (
-    PostgresReader,
-    identifier,
-    literal,
-)
+from airflow_provider_spotify.core.clients.postgres_reader import identifier, literal
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Cursor, Window
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 TIMES = ("date", "timestamp", "timestamptz")
 INTEGERS = ("int2", "int4", "int8")
@@ -31,11 +24,13 @@ class Key(NamedTuple):
     """The column that orders the rows.
 
     :param kind: PostgreSQL's name of its type
+    :param upto: read no value above this
     """
 
     column: str
     kind: str
     lookback: timedelta | int = 0
+    upto: int | str | None = None
 
     @property
     def sql(self) -> str:
@@ -62,8 +57,9 @@ class Key(NamedTuple):
 
         :raises ConfigurationError: if the cursor is of another column or type
         """
+        bound = [] if self.upto is None else [f"{self.sql} <= {literal(self.upto)}"]
         if since is None:
-            return []
+            return [f"({bound[0]} OR {self._unset})"] if bound else []
         if (since.get("column"), since.get("type")) != (self.column, self.kind):
             was = f"{since.get('column')} ({since.get('type')})"
             raise ConfigurationError(
@@ -72,9 +68,17 @@ class Key(NamedTuple):
             )
         value, more = since["value"], since["more"]
         newer = [] if value is None else [f"{self.sql} > {self._bound(value, back=not more)}"]
+        values = [*newer, *bound]
         if more and since.get("unset"):
-            return [f"({newer[0]} OR {self._unset})"] if newer else []
-        return [*newer, f"NOT {self._unset}"]
+            return [f"({' AND '.join(values)} OR {self._unset})"] if values else []
+        return [*values, f"NOT {self._unset}"]
+
+    def greatest(self, relation: str, conditions: Sequence[str]) -> str:
+        """Ask for the greatest value among some rows, as ``KEY``."""
+        known = (*conditions, f"NOT {self._unset}")
+        return select(
+            self.selected, relation, known, tail=f"ORDER BY {FROM}.{self.sql} DESC LIMIT 1"
+        )
 
     def within(self, window: Window) -> list[str]:
         """Write the conditions for rows of a window.
@@ -118,11 +122,17 @@ class Key(NamedTuple):
         )
 
 
-def between(column: str, lower: str | int | None, upper: str | int | None) -> list[str]:
+def between(column: str | None, lower: str | int | None, upper: str | int | None) -> list[str]:
     """Write the conditions of a partition: lower included, upper excluded; None is open.
 
     The partition without a lower bound also holds the rows where the column is NULL.
+
+    :param column: None stands for the pages of the table
     """
+    if column is None:
+        name = f"{FROM}.ctid"
+        pages = ((">=", lower), ("<", upper))
+        return [f"{name} {sign} '({int(page)},0)'::tid" for sign, page in pages if page is not None]
     name = identifier(column)
     if lower is None:
         return [] if upper is None else [f"({name} < {literal(upper)} OR {name} IS NULL)"]
@@ -135,51 +145,6 @@ def select(what: str, relation: str, conditions: Sequence[str], *, tail: str = "
     where = " AND ".join(f"({condition})" for condition in conditions)
     parts = ["SELECT", what, "FROM", relation, *(["WHERE", where] if where else []), tail]
     return " ".join(parts).rstrip()
-
-
-def cuts(
-    reader: PostgresReader,
-    relation: str,
-    conditions: Sequence[str],
-    field: pa.Field,
-    n: int,
-) -> list[int | str]:
-    """Return up to ``n - 1`` values that cut a column's range into even parts.
-
-    :raises ConfigurationError: if the column holds neither integers nor times
-    """
-    kind = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
-    name = identifier(field.name)
-    if kind not in (*INTEGERS, *TIMES):
-        raise ConfigurationError(
-            f"partition column {field.name} is {kind}: it must hold integers, dates or timestamps"
-        )
-    number, finite = name, list(conditions)
-    if kind in TIMES:
-        # Whole days for dates, whole seconds for timestamps.
-        unit = 86_400 if kind == "date" else 1
-        number = f"floor(extract(epoch FROM {name}) / {unit})"
-        finite.append(f"isfinite({name})")
-    ends = f"min({number})::int8 AS least, max({number})::int8 AS greatest"
-    (row,) = reader.rows(select(ends, relation, finite))
-    if row["least"] is None:
-        return []
-    return [_written(at, kind) for at in even_cuts(row["least"], row["greatest"], n)]
-
-
-def even_cuts(least: int, greatest: int, n: int) -> list[int]:
-    """Return up to ``n - 1`` numbers that cut ``least`` to ``greatest`` into even parts."""
-    n = max(1, min(n, greatest - least + 1))
-    return [least + (greatest - least + 1) * i // n for i in range(1, n)]
-
-
-def _written(at: int, kind: str) -> int | str:
-    if kind in INTEGERS:
-        return at
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    if kind == "date":
-        return (epoch + timedelta(days=at)).date().isoformat()
-    return (epoch + timedelta(seconds=at)).isoformat()
 
 
 TABLE_NAMES = """
@@ -197,21 +162,16 @@ def column_names(schema: str, table: str) -> str:
     return select("attname::text AS name", "pg_attribute", there, tail="ORDER BY attnum")
 
 
-def primary_key(schema: str, table: str) -> str:
-    """Ask for the columns of a table's primary key that a range can cut."""
-    joined = (
-        "pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
-        "JOIN pg_type t ON t.oid = a.atttypid"
-    )
-    kinds = ", ".join(literal(kind) for kind in (*INTEGERS, *TIMES))
-    its = (f"i.indrelid = to_regclass({literal(identifier(schema, table))})", "i.indisprimary")
-    return select("a.attname::text AS name", joined, (*its, f"t.typname IN ({kinds})"))
-
-
 def missing_column(message: str) -> str | None:
     """Return the column that a message of PostgreSQL says is not there."""
     found = re.search(r'column "?([^"]+?)"? does not exist', message)
     return found[1].rpartition(".")[2] if found else None
+
+
+def kind_of(schema: str, table: str) -> str:
+    """Ask what a relation is: ``r`` table, ``p`` partitioned table, ``m`` materialized view."""
+    there = (f"oid = to_regclass({literal(identifier(schema, table))})",)
+    return select("relkind::text AS kind", "pg_class", there)
 
 
 def near_names(found: Sequence[Mapping[str, Any]], wanted: str) -> str:

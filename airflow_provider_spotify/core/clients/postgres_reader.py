@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_spotify.core.clients.postgres import quoted, uri
+from airflow_provider_spotify.core.clients.postgres import quoted, refusal, uri
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -53,14 +53,6 @@ _STATES: Mapping[str, type[ImporterError]] = {
 }
 """What an SQLSTATE, or its class, means to us; every other one is worth another try.
 https://www.postgresql.org/docs/current/errcodes-appendix.html"""
-_REFUSED: Mapping[str, type[ImporterError]] = {
-    r"authentication failed|no password supplied|role .* does not exist|no pg_hba.conf entry"
-    r"|SCRAM|password expired": AuthenticationError,
-    r"database .* does not exist|invalid .* value|invalid connection option"
-    r"|could not translate host name|certificate|does not support SSL": ConfigurationError,
-    r"permission denied for database|not permitted to log in": ForbiddenError,
-}
-"""libpq gives no SQLSTATE when connecting fails; these texts are its own or the server's."""
 
 
 def identifier(*names: str) -> str:
@@ -78,10 +70,13 @@ class PostgresReader(AbstractContextManager["PostgresReader"]):
 
     :param credentials: host, port, login, password, database; ``extra`` may hold libpq's
         ``sslmode``, ``sslrootcert``, ``connect_timeout`` and their kin
+    :param snapshot: the name of one that another connection exported, to read that
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, *, snapshot: str | None = None) -> None:
         self._credentials = credentials
+        taken = () if snapshot is None else (f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",)
+        self._session = (_SESSION[0], *taken, *_SESSION[1:])
         self._stack = ExitStack()
         self._connection: Any = None
 
@@ -99,7 +94,7 @@ class PostgresReader(AbstractContextManager["PostgresReader"]):
             connection = dbapi.connect(uri(self._credentials), autocommit=True)
             self._connection = self._stack.enter_context(connection)
             with self._connection.cursor() as cursor:
-                for statement in _SESSION:
+                for statement in self._session:
                     cursor.execute(statement)
         return self
 
@@ -117,6 +112,16 @@ class PostgresReader(AbstractContextManager["PostgresReader"]):
             cursor.execute(sql)
             found: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
             return found
+
+    def batch(self, sql: str) -> pa.RecordBatch:
+        """Run a query whose answer is small; return it in one batch."""
+        import pyarrow as pa
+
+        with self._translated(), self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            table = cursor.fetch_arrow_table()
+        arrays = [column.combine_chunks() for column in table.columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
 
     def stream(self, sql: str, *, rows: int) -> Generator[pa.RecordBatch, None, None]:
         """Run a query; yield batches of at most ``rows`` rows. Closing it cancels the query."""
@@ -157,7 +162,8 @@ def _judged(error: Any, *, place: str) -> ImporterError:
     text = str(error).partition("Query was:")[0]
     message = " ".join(re.sub(r"^[A-Z_]+: |\[libpq\] ", "", text).split())[:500]
     state = error.sqlstate or ""
-    known = _STATES.get(state) or _STATES.get(state[:2])
     if not state:
-        known = next((kind for p, kind in _REFUSED.items() if re.search(p, text)), None)
-    return (known or TransientError)(f"{place}: {message}" + (f" ({state})" if state else ""))
+        known, advice = refusal(text) or (TransientError, "")
+        return known(f"{place}: {message}{advice}")
+    kind = _STATES.get(state) or _STATES.get(state[:2]) or TransientError
+    return kind(f"{place}: {message} ({state})")

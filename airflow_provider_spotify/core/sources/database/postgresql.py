@@ -1,24 +1,17 @@
-"""Imports a table or a query of PostgreSQL, wholly or from a cursor column onwards."""
+"""Imports a table or a query of PostgreSQL, wholly or from a cursor column on, or its changes."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, aclosing, closing
 from datetime import date, timedelta
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from airflow_provider_spotify.core.clients import postgres_query as sql
-from airflow_provider_spotify.core.clients.postgres_reader import (
-    PostgresReader,
-    database,
-    identifier,
-    server,
-)
+from airflow_provider_spotify.core.clients.postgres_reader import database, server
 from airflow_provider_spotify.core.clients.slots import slot
 from airflow_provider_spotify.core.config.rules import Duration
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
@@ -30,12 +23,11 @@ from airflow_provider_spotify.core.model import (
     Health,
     Window,
 )
-from airflow_provider_spotify.core.sources.base import Source, SourceConfig
+from airflow_provider_spotify.core.sources.streaming.base import StreamConfig, StreamSource, Until
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from airflow_provider_spotify.core.clients.postgres_columns import Column, Converted
+    from airflow_provider_spotify.core.sources.database._postgresql_cdc import Changes
+    from airflow_provider_spotify.core.sources.database._postgresql_table import Table
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 
@@ -57,33 +49,88 @@ class ByColumn(Frozen):
 
     column: Name
     lookback: int | Duration = Field(0, description="a duration, or a number for integer columns")
+    upto: Bound = Field(None, description="read no value above this; a fan-out sets it")
 
 
 class ByRange(Frozen):
-    """Read only the part of the rows whose ``column`` lies from ``lower`` to below ``upper``."""
+    """Read only the rows whose ``column``, or page, lies from ``lower`` to below ``upper``.
 
-    column: Name
+    A fan-out sets the bounds. By pages it cuts any table, but rows that are updated meanwhile may
+    move between pages: without a cursor column that updates move on, they may be missed or come
+    twice.
+    """
+
+    by: Literal["key", "ctid"] = Field(
+        "key", description="cut by a column (the primary key, if none is named) or by pages"
+    )
+    column: Name | None = None
     lower: Bound = None
     upper: Bound = None
 
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        bounded = self.lower is not None or self.upper is not None
+        if self.by == "ctid" and self.column is not None:
+            raise ValueError("by: ctid cuts by pages; take column: away")
+        if self.by == "key" and self.column is None and bounded:
+            raise ValueError("bounds need a column")
+        return self
 
-class PostgresqlConfig(SourceConfig):
-    """What is read: a table (or view), or a query.
+
+class Replicated(Frozen):
+    """How the changes of a table are read from PostgreSQL's log.
+
+    The slot keeps the log until a later load has begun where this one ended, so that the last
+    load can be run again. Remove the slot when you remove the import, or the disk fills up:
+    ``SELECT pg_drop_replication_slot('…')``.
+    """
+
+    slot: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,63}$")] | None = Field(
+        None, description="made at the first read; none: named after tenant, schema and table"
+    )
+    publication: Name | None = Field(None, description="none: called like the slot")
+    create: bool = Field(True, description="make slot and publication where they are missing")
+    snapshot: Literal["initial", "never"] = Field(
+        "initial", description="initial: begin with the rows that are there; never: changes only"
+    )
+    truncate: Literal["error", "row"] = Field(
+        "error", description="what TRUNCATE does: stop the import, or come as a row"
+    )
+    upto: int | None = Field(
+        None, description="read nothing that commits from this position on; a fan-out sets it"
+    )
+    idle_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1,
+        description="move on after so much log without a change of the table, to let it go",
+    )
+
+
+class PostgresqlConfig(StreamConfig):
+    """What is read: a table (or view), or a query; or, by ``mode: cdc``, the changes of a table.
 
     Without a cursor column every read gives everything. A read cut short then goes on by counting
     rows, which is exact only while nobody changes them.
+
+    ``mode: cdc`` needs ``wal_level = logical`` and a login with REPLICATION. Its rows have six more
+    columns: ``_op`` (snapshot, insert, update, delete, truncate), ``_lsn`` (of the commit, as a
+    number) and ``_index`` (within it), which together order them, ``_commit_time``, ``_xid`` and
+    ``_deleted``. Write them by merge with ``deleted: _deleted``, or append them as a log. An update
+    of the key is a delete and an insert. Of a deleted row only the key is known, unless the table
+    has REPLICA IDENTITY FULL.
     """
 
     model_config = ConfigDict(populate_by_name=True)
 
+    mode: Literal["table", "cdc"] = Field("table", description="read the rows, or their changes")
     table: Name | None = Field(None, description="table or view")
     query: str | None = Field(None, description="a SELECT, instead of a table")
     schema_: Name = Field("public", alias="schema", description="where the table is")
     columns: Annotated[Sequence[Name], Field(min_length=1)] | None = None
     where: str | None = Field(None, description="an SQL condition")
     cursor: ByColumn | None = None
-    partition: ByRange | None = Field(None, description="one key range; a fan-out sets it")
-    batch_size: int = Field(65_536, ge=1, description="rows per batch, at most")
+    partition: ByRange | None = Field(None, description="how a fan-out cuts it; one part of it")
+    cdc: Replicated = Replicated()
     pool_size: int | None = Field(
         None, ge=1, description="connections this process may hold to the server; none: no bound"
     )
@@ -102,9 +149,26 @@ class PostgresqlConfig(SourceConfig):
             raise ValueError("give either table or query")
         return self
 
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.mode == "cdc":
+            wrong = [k for k in ("query", "where", "cursor", "partition") if getattr(self, k)]
+            if wrong:
+                raise ValueError(
+                    f"mode: cdc reads every change of one table; take {wrong[0]}: away"
+                )
+        elif self.cdc != Replicated():
+            raise ValueError("cdc: needs mode: cdc")
+        elif self.until != Until():
+            raise ValueError("until: is for streams; it needs mode: cdc")
+        return self
 
-class PostgresqlSource(Source[PostgresqlConfig]):
-    """Reads one snapshot, in a read-only transaction, in the order of the cursor column."""
+
+class PostgresqlSource(StreamSource[PostgresqlConfig]):
+    """Reads one snapshot, in a read-only transaction, in the order of the cursor column.
+
+    With ``mode: cdc`` it is a stream: what was committed, in the order of the commits.
+    """
 
     Config = PostgresqlConfig
     conn_type: ClassVar[str | None] = "postgres"
@@ -116,37 +180,54 @@ class PostgresqlSource(Source[PostgresqlConfig]):
         """Yield rows after the cursor; see :class:`Source`.
 
         :raises ConfigurationError: if table, column or cursor are not there or do not fit
+        :raises DataError: if the log no longer holds what comes after the cursor
         :raises AuthenticationError, ForbiddenError, TransientError: as the server answers
         """
-        with self._slot(), PostgresReader(self.credentials) as reader:
-            columns, key = self._columns(reader), self._key(reader, window)
-            if key is None:
-                chunks = self._all(reader, columns, since)
+        with self._slot():
+            if self.config.mode == "cdc":
+                async with aclosing(self._changes(window).read(since)) as stream:
+                    async for chunk in stream:
+                        yield chunk
             else:
-                chunks = self._keyed(reader, columns, key, since, window)
-            with closing(chunks):
-                for chunk in chunks:
-                    yield chunk
+                with closing(self._table().chunks(since, window)) as chunks:
+                    for chunk in chunks:
+                        yield chunk
 
     async def check(self) -> Health:
         """Connect and look at the columns; read no row."""
         begun = time.perf_counter()
         try:
-            columns = await asyncio.to_thread(self._looked_at)
+            if self.config.mode == "cdc":
+                found = await asyncio.to_thread(self._changes().looked_at)
+            else:
+                found = f"{await asyncio.to_thread(self._table().looked_at)} columns"
         except ImporterError as error:
             return Health(ok=False, message=str(error), seconds=time.perf_counter() - begun)
-        message = f"{self._place} at {server(self.credentials)}: {columns} columns"
+        message = f"{self._place} at {server(self.credentials)}: {found}"
         return Health(ok=True, message=message, seconds=time.perf_counter() - begun)
 
     async def is_ready(self, since: Cursor | None, window: Window | None = None) -> bool:
         """Ask whether one row exists that ``read`` would give."""
-        return await asyncio.to_thread(self._exists, since, window)
+        if self.config.mode == "cdc":
+            return await self._changes(window).exists(since)
+        return await asyncio.to_thread(self._table().exists, since, window)
 
-    def _slot(self) -> AbstractContextManager[None]:
-        config = self.config
-        most = None if config.pool_size is None else config.pool_size + config.max_overflow
-        place = f"{self.credentials.login}@{server(self.credentials)}"
-        return slot(place, most=most, timeout=config.pool_timeout.total_seconds())
+    def following(self) -> Self:
+        """Return this source as one that never ends; only ``mode: cdc`` is a stream.
+
+        :raises ConfigurationError: in any other mode
+        """
+        if self.config.mode != "cdc":
+            raise ConfigurationError(
+                f"{self._place} is read as a table and ends when all is read; take flush: away, "
+                "or read its changes: mode: cdc"
+            )
+        return super().following()
+
+    def committed(self, cursor: Cursor) -> None:
+        """Let the replication slot forget what no load of this import will ask for again."""
+        if self.config.mode == "cdc":
+            self._changes().committed(cursor)
 
     def dataset(self) -> DatasetName:
         """Name the table; a query is named after its database and schema."""
@@ -154,165 +235,47 @@ class PostgresqlSource(Source[PostgresqlConfig]):
         return DatasetName(f"postgres://{server(self.credentials)}", name)
 
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
-        """Cut the table by ranges of an integer or time column: ``partition``'s or the key's."""
-        return await asyncio.to_thread(self._ranges, n)
+        """Cut by ranges of ``partition``'s column or the primary key, else by the table's pages."""
+        if self.config.mode == "cdc":  # in one part: changes have an order
+            upto = await asyncio.to_thread(self._changes().ends)
+            return [self.narrowed(cdc={**self.config.cdc.model_dump(), "upto": upto})]
+        if n < 2:
+            return [self]
+        from airflow_provider_spotify.core.sources.database._postgresql_parts import Cutter
 
-    # ── reading ──────────────────────────────────────────────────────────────────────────────
+        cutter = Cutter(self.config, credentials=self.credentials, place=self._place)
+        changes = await asyncio.to_thread(cutter.parts, n, since)
+        return [self.narrowed(**change) for change in changes]
 
-    def _all(
-        self, reader: PostgresReader, columns: Sequence[Column], since: Cursor | None
-    ) -> Generator[Chunk, None, None]:
-        """Read everything; a read that was cut short goes on behind the rows it gave."""
-        done = int(since["rows"]) if since and since.get("more") else 0
-        tail = f"OFFSET {done}" if done else ""
-        statement = sql.select(_listed(columns), self._relation, self._conditions(), tail=tail)
-        convert = self._converter(columns)
-        with closing(reader.stream(statement, rows=self.config.batch_size)) as batches:
-            held: Converted | None = None
-            for batch in batches:
-                if held:
-                    yield Chunk(held.batch, {"rows": done, "more": True}, held.rejected)
-                done += batch.num_rows
-                held = convert(batch)
-            if held:
-                yield Chunk(held.batch, {"rows": done, "more": False}, held.rejected)
+    def joined(self, cursors: Sequence[Cursor | None]) -> Cursor | None:
+        """Return where the whole goes on: at the value that was the greatest when it was cut."""
+        if len(cursors) == 1:
+            return cursors[0]
+        from airflow_provider_spotify.core.sources.database._postgresql_parts import joined
 
-    def _keyed(
-        self,
-        reader: PostgresReader,
-        columns: Sequence[Column],
-        key: sql.Key,
-        since: Cursor | None,
-        window: Window | None,
-    ) -> Generator[Chunk, None, None]:
-        """Read in the order of the key, cutting only where its value changes."""
-        from airflow_provider_spotify.core.clients.boundaries import sections
+        return joined(cursors)
 
-        conditions = [*self._conditions(), *(key.within(window) if window else key.after(since))]
-        what = f"{_listed(columns)}, {key.selected}"
-        statement = sql.select(what, self._relation, conditions, tail=key.order)
-        unset = not window and (since is None or bool(since.get("unset")))
-        before = since.get("value") if since and not window else None
-        convert = self._converter(columns)
-        with closing(reader.stream(statement, rows=self.config.batch_size)) as batches:
-            for rows, upto, last in sections(batches, by=sql.KEY):
-                batch, rejected = convert(rows)
-                value = before if upto is None else _saved(upto)
-                yield Chunk(batch, key.saved(value, more=not last, unset=unset), rejected)
+    def _slot(self) -> AbstractContextManager[None]:
+        config = self.config
+        most = None if config.pool_size is None else config.pool_size + config.max_overflow
+        place = f"{self.credentials.login}@{server(self.credentials)}"
+        return slot(place, most=most, timeout=config.pool_timeout.total_seconds())
 
-    def _converter(self, columns: Sequence[Column]) -> Callable[[pa.RecordBatch], Converted]:
-        from airflow_provider_spotify.core.clients.postgres_columns import Converter
+    def _table(self) -> Table:
+        from airflow_provider_spotify.core.sources.database._postgresql_table import Table
 
-        return Converter(columns, place=self._place).convert
+        return Table(self.config, credentials=self.credentials, place=self._place)
 
-    # ── what is there ────────────────────────────────────────────────────────────────────────
+    def _changes(self, window: Window | None = None) -> Changes:
+        from airflow_provider_spotify.core.sources.database._postgresql_cdc import Changes
+
+        if window is not None:
+            raise ConfigurationError(f"{self._place}: mode: cdc reads on from a cursor; no window")
+        return Changes(self.config, credentials=self.credentials, tenant=self.tenant)
 
     @property
     def _place(self) -> str:
         return f"{self.config.schema_}.{self.config.table or 'query'}"
-
-    @property
-    def _relation(self) -> str:
-        if self.config.query is not None:
-            return f"({self.config.query.strip().rstrip(';')}\n) AS {sql.FROM}"
-        return f"{identifier(self.config.schema_, str(self.config.table))} AS {sql.FROM}"
-
-    def _conditions(self) -> list[str]:
-        part = self.config.partition
-        bounds = sql.between(part.column, part.lower, part.upper) if part else []
-        return ([f"{self.config.where}\n"] if self.config.where else []) + bounds
-
-    def _columns(self, reader: PostgresReader) -> list[Column]:
-        from airflow_provider_spotify.core.clients.postgres_columns import columns_of
-
-        named = ", ".join(identifier(name) for name in self.config.columns or ()) or "*"
-        found = self._schema(reader, named)
-        return columns_of(found, numeric=self.config.numeric)
-
-    def _key(self, reader: PostgresReader, window: Window | None) -> sql.Key | None:
-        from airflow_provider_spotify.core.clients.postgres_columns import pg_type
-
-        by = self.config.cursor
-        if by is not None:
-            field = self._schema(reader, identifier(by.column)).field(0)
-            return sql.Key(by.column, pg_type(field), by.lookback)
-        if window is not None:
-            raise ConfigurationError(
-                f"{self._place}: reading a window needs a time column: cursor: {{column: …}}"
-            )
-        return None
-
-    def _schema(self, reader: PostgresReader, what: str) -> pa.Schema:
-        try:
-            return reader.schema(sql.select(what, self._relation, ()))
-        except ConfigurationError as error:
-            with PostgresReader(self.credentials) as another:
-                hint = self._nearby(another, str(error))
-            raise ConfigurationError(f"{error}; {hint}") from error
-
-    def _nearby(self, reader: PostgresReader, message: str) -> str:
-        """Offer names for the one that is not there: columns, tables or schemas."""
-        missing = sql.missing_column(message)
-        if missing and self.config.table:
-            return sql.near_names(
-                reader.rows(sql.column_names(self.config.schema_, self.config.table)), missing
-            )
-        if self.config.table is None:
-            return "look at query:"
-        return sql.near_names(reader.rows(sql.TABLE_NAMES), self._place)
-
-    def _looked_at(self) -> int:
-        with PostgresReader(self.credentials) as reader:
-            self._key(reader, None)
-            return len(self._columns(reader))
-
-    def _exists(self, since: Cursor | None, window: Window | None) -> bool:
-        with PostgresReader(self.credentials) as reader:
-            key = self._key(reader, window)
-            conditions = self._conditions()
-            tail = "LIMIT 1"
-            if key is not None:
-                conditions += key.within(window) if window else key.after(since)
-            elif since and since.get("more"):
-                tail += f" OFFSET {int(since['rows'])}"
-            return bool(reader.rows(sql.select("1 AS one", self._relation, conditions, tail=tail)))
-
-    def _ranges(self, n: int) -> list[Self]:
-        with PostgresReader(self.credentials) as reader:
-            whole = self.config.partition
-            column = whole.column if whole else self._own_key(reader)
-            if column is None or n < 2:
-                return [self]
-            found = self._schema(reader, identifier(column))
-            cuts = sql.cuts(reader, self._relation, self._conditions(), found.field(0), n)
-        lower, upper = (whole.lower, whole.upper) if whole else (None, None)
-        edges = [lower, *cuts, upper]
-        return [
-            self.narrowed(partition=ByRange(column=column, lower=low, upper=high))
-            for low, high in pairwise(edges)
-        ]
-
-    def _own_key(self, reader: PostgresReader) -> str | None:
-        """Return the primary key of the table, if it is one column."""
-        if self.config.table is None:
-            return None
-        found = reader.rows(sql.primary_key(self.config.schema_, self.config.table))
-        return str(found[0]["name"]) if len(found) == 1 else None
-
-
-def _listed(columns: Sequence[Column]) -> str:
-    from airflow_provider_spotify.core.clients.postgres_columns import select_list
-
-    return select_list(columns)
-
-
-def _saved(value: pa.Scalar) -> int | str:
-    """Write a value so that JSON keeps it and PostgreSQL reads it."""
-    import pyarrow as pa
-
-    if pa.types.is_integer(value.type):
-        return int(value.as_py())
-    return str(value.cast(pa.string()).as_py())
 
 
 SOURCE = PostgresqlSource
