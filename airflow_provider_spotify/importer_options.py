@@ -182,7 +182,7 @@ def _credentials(
     base = Credentials()
     url = next((str(given[key]) for key in _URL if key in given), None)
     if url is not None:
-        base = Credentials.from_uri(url)
+        base = _from_url(url)
     elif environment is not None:
         base = environment() or base
     changes: dict[str, Any] = {field: given[key] for key, field in _PLACE.items() if key in given}
@@ -198,9 +198,17 @@ def _credentials(
 def _url(variable: str) -> Callable[[], Credentials | None]:
     def found() -> Credentials | None:
         text = os.environ.get(variable)
-        return Credentials.from_uri(text) if text else None
+        return _from_url(text) if text else None
 
     return found
+
+
+def _from_url(text: str) -> Credentials:
+    """Read a URL; ``rediss://`` means TLS, which Credentials hold in extra."""
+    found = Credentials.from_uri(text)
+    if text.partition("://")[0] != "rediss":
+        return found
+    return found.model_copy(update={"extra": {"ssl": "true", **found.extra}})
 
 
 def _pair(login: str | None, password: str) -> Callable[[], Credentials | None]:
@@ -225,6 +233,7 @@ _ENVIRONMENT: Mapping[str, Callable[[], Credentials | None]] = {
     "postgresql": _url("POSTGRES_URL"),
     "mongodb": _url("MONGODB_URL"),
     "redis": _url("REDIS_URL"),
+    "redis_streams": _url("REDIS_URL"),
     "pulsar": _url("PULSAR_URL"),
     "kafka": _brokers,
     "spotify": _pair("SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET"),

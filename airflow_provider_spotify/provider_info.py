@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_spotify.connection_types import connection_types
 
 _PACKAGE = "airflow_provider_spotify"
-_FAMILIES = ("api", "audio", "database", "files")
+_FAMILIES = ("api", "audio", "database", "files", "streaming")
 _HOME = "https://pypi.org/project/airflow-provider-spotify/"
 
 
@@ -25,7 +25,22 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": _integrations(),
         "operators": _modules("operators", *_FAMILIES),
         "sensors": _modules("sensors", *_FAMILIES),
-        "hooks": _modules("hooks", "duckdb", "files", "http", "postgres", "spotify"),
+        "hooks": _modules(
+            "hooks",
+            "clickhouse",
+            "duckdb",
+            "elasticsearch",
+            "event_hubs",
+            "files",
+            "http",
+            "kafka",
+            "mongo",
+            "postgres",
+            "pulsar",
+            "redis",
+            "spotify",
+            "websocket",
+        ),
         "triggers": _modules("triggers", "ready"),
         "bundles": _modules("bundles", "tenants"),
         "connection-types": connection_types(),

@@ -105,10 +105,31 @@ def _aws(connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:
     return {**pair, "extra": {**extra, **{key: value for key, value in known.items() if value}}}
 
 
+def _kafka(connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:
+    """Let the official hook complete the settings: tokens of AWS or Google, allowed callbacks."""
+    from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
+
+    if not extra.get("bootstrap.servers"):
+        return {}  # host and port, as the core reads them
+    try:
+        hook = KafkaBaseHook(connection.conn_id)  # type: ignore[no-untyped-call]
+        return {"extra": hook._build_config()}
+    except ValueError as error:
+        raise ConfigurationError(f"connection {connection.conn_id!r}: {error}") from None
+
+
+def _redis(connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Take for no password what the official hook takes for none."""
+    unset = str(connection.password).lower() in ("none", "false", "")
+    return {"password": None} if unset else {}
+
+
 _ADAPT: Mapping[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
     "aws": _aws,
     "http": _http,
+    "kafka": _kafka,
     "postgres": _postgres,
+    "redis": _redis,
 }
 """The connection types whose official hooks know more than the connection's fields."""
 

@@ -11,9 +11,11 @@ from airflow_provider_spotify.hooks.base import SourceHook
 
 
 class PostgresImportHook(SourceHook, PostgresHook):  # type: ignore[misc]
-    """Everything that PostgresHook does, and reading a table or query in Arrow batches.
+    """Everything that PostgresHook does, and reading a table, query or changes in Arrow batches.
 
-    The connection is an ordinary one of type ``postgres``; ``iam`` in its extra works too.
+    The connection is an ordinary one of type ``postgres``; ``iam`` in its extra works too, as do
+    libpq's ``sslmode``, ``sslrootcert``, ``sslcert`` and ``sslkey``
+    (https://www.postgresql.org/docs/current/libpq-ssl.html).
 
     :param postgres_conn_id: the Airflow connection
     :param tenant: whose data it is

@@ -16,6 +16,7 @@ _KINDS: dict[str, Kind] = {
     "mongodb": "TABLE",
     "kafka": "STREAM",
     "pulsar": "STREAM",
+    "redis": "TABLE",
     "http": "API",
     "https": "API",
 }
