@@ -7,12 +7,15 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.cases import CASES, Case
+from benchmarks.case import Case
+from benchmarks.cases import CASES
 from benchmarks.measure import Sample, Wrong, in_turn, machine
 from benchmarks.places import ROOT, Place, place
 from benchmarks.report import Outcome, outcome, page, show
+from benchmarks.servers import started
 
 RESULTS = Path(__file__).parent / "results"
 HTTP = "http_clients"
@@ -25,7 +28,7 @@ def run(case: Case, where: Place, *, runs: int) -> Outcome:
     :raises Wrong: if a way fails, or brought other rows or values than it should
     """
     if case.before:
-        command = [where.python, "-m", "benchmarks.bare", *case.before]
+        command = [where.python, "-m", *case.before]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 
     def tell(name: str, sample: Sample) -> None:
@@ -72,10 +75,14 @@ def main() -> None:
     found: list[Outcome] = []
     broken: list[str] = []
     text = ""
-    with place() as where:
+    with place() as where, ExitStack() as servers:
+        running: set[str] = set()
         for name in (name for name in wanted if name in CASES):
             case = CASES[name](where, options.rows)
             print(f"{case.name}: {case.title}", flush=True)
+            for server in set(case.needs) - running:
+                servers.enter_context(started(server))
+                running.add(server)
             try:
                 found.append(run(case, where, runs=options.runs))
             except Wrong as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from benchmarks.case import Case, Goal, bare, loads, peer
 from benchmarks.measure import Way
 from benchmarks.places import Place
+from benchmarks.stream_cases import kafka, latency
 
 OURS = "ours"
 CHECKS: list[dict[str, Any]] = [
@@ -31,69 +32,6 @@ CONTRACT: dict[str, Any] = {
     },
 }
 TRANSFORMS: dict[str, Any] = {"contract": CONTRACT, "quality": CHECKS, "privacy": {"key": "key"}}
-
-
-class Goal(NamedTuple):
-    """A ratio that was aimed at: ``way`` against ``peer``, at most ``most``.
-
-    :param peer: empty where ``most`` is a figure of its own: seconds, or megabytes
-    :param of: ``wall``, ``peak``, or ``seconds``, which the way took inside its own process
-    """
-
-    way: str
-    peer: str
-    most: float
-    of: str = "wall"
-
-
-class Case(NamedTuple):
-    """Several ways to do one job.
-
-    :param rows: what every way must have brought (rows, or DAGs); None: not counted
-    :param once: ways that are slow: one counted run and no warm-up
-    :param warm_up: turns that are not counted; large files are read beforehand anyway
-    :param before: arguments of ``benchmarks.bare``, run once before the first way
-    :param same: two places that ``benchmarks.verify`` compares after the last run
-    """
-
-    name: str
-    title: str
-    ways: Sequence[Way]
-    goals: Sequence[Goal]
-    rows: int | None = None
-    of: str = "wall"
-    once: Sequence[str] = ()
-    warm_up: int = 1
-    before: Sequence[str] | None = None
-    same: Sequence[str] | None = None
-
-
-def loads(place: Place, name: str, *, without: str = "", **document: Any) -> Way:
-    """Return an import by this package, in a fresh process, into places of its own.
-
-    :param without: a library that is kept from being imported, as if it were not installed
-    """
-    tidy = [place.python, "-m", "benchmarks.bare", "tidy", "ours_bench"]
-    if document["destination"]["type"] == "duckdb":
-        tidy.append(document["destination"]["path"])
-    command = [place.python, "-m", "benchmarks.ours", json.dumps(document)]
-    return Way(name, command, prepare=tidy, environment={"BENCH_WITHOUT": without})
-
-
-def bare(place: Place, name: str, *arguments: str, file: str | None = None) -> Way:
-    """Return the plainest way, by the library that is best at it."""
-    tidy = [place.python, "-m", "benchmarks.bare", "tidy", "psql_bench"]
-    command = [place.python, "-m", "benchmarks.bare", *arguments]
-    return Way(name, command, prepare=[*tidy, file] if file else tidy)
-
-
-def peer(place: Place, name: str, script: str, *arguments: str, file: str | None = None) -> Way:
-    """Return another tool's way, run by the peers' interpreter."""
-    schema = "ingestr_bench" if "ingestr" in script else "dlt_bench"
-    tidy = [place.python, "-m", "benchmarks.bare", "tidy", schema]
-    path = str(Path(__file__).parent / "peers" / f"{script}.py")
-    command = [place.loaders, path, *arguments]
-    return Way(name, command, prepare=[*tidy, file] if file else tidy)
 
 
 def csv_duckdb(place: Place, rows: int | None) -> Case:
@@ -203,7 +141,7 @@ def postgres_duckdb(place: Place, rows: int | None) -> Case:
                 for b in ("connectorx", "pyarrow")
             ),
         ],
-        before=["fill", path],
+        before=["benchmarks.bare", "fill", path],
         goals=[Goal(OURS, "connectorx", 1.3), Goal(OURS, "dlt, connectorx", 1 / 1.5)],
         same=[f"duckdb:{files['ours']}:main.bench", f"duckdb:{files['cx']}:main.bench"],
     )
@@ -331,5 +269,7 @@ CASES: Mapping[str, Callable[[Place, int | None], Case]] = {
         one_dag,
         factory,
         csv_postgres_rows,
+        kafka,
+        latency,
     )
 }

@@ -14,6 +14,7 @@ from airflow_provider_spotify.core.config.plans import DestinationPlan, ImportPl
 from airflow_provider_spotify.core.model import Credentials, Run
 from airflow_provider_spotify.core.opening import open_plan
 from airflow_provider_spotify.core.pipeline import run_import
+from benchmarks.servers import PREFIX, credentials
 
 POSTGRES = "BENCH_POSTGRES_URL"
 
@@ -49,6 +50,8 @@ def resolve(connection: str) -> Credentials:
     """Find what the benchmark's plans name: the server, or a tenant's key."""
     if connection == "key":
         return Credentials.model_validate({"password": "a key for benchmarks only, 32+ bytes long"})
+    if PREFIX + connection.upper() in os.environ:
+        return credentials(connection)
     return Credentials.from_uri(os.environ[POSTGRES])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.cases import Case, Goal
+from benchmarks.case import Case, Goal
 from benchmarks.measure import Measured
 
 PAGE = Path(__file__).parent / "README.md"
@@ -96,7 +96,7 @@ def cells(result: Outcome, line: Line) -> list[str]:
 
 def headings(result: Outcome) -> list[str]:
     """Return the heading of every column."""
-    unit = "DAGs/s" if result.of == "seconds" else "rows/s"
+    unit = "DAGs/s" if result.name == "factory" else "rows/s"
     first = f"{result.lines[0].way} / this"
     return ["way", "wall s", "inside s", "client CPU s", "peak MB", unit, first, "runs"]
 
