@@ -10,9 +10,9 @@ def requirements() -> list[str]:
     """Return the requirements of the package, its core extras and its tests, Airflow left out."""
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    named = [*project["dependencies"], *extras["http"], *extras["database"], *extras["files"]]
-    named += extras["test"]
-    return [name for name in named if not name.startswith("apache-airflow")]
+    wanted = ("http", "database", "files", "lake", "streaming", "test")
+    named = [*project["dependencies"], *(name for extra in wanted for name in extras[extra])]
+    return [name for name in named if not name.startswith(("apache-airflow", "airflow-provider"))]
 
 
 if __name__ == "__main__":
