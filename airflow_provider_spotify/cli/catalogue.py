@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from airflow_provider_spotify.cli.exits import BAD_DATA, OK
 from airflow_provider_spotify.cli.tables import show
 from airflow_provider_spotify.core import registry
 from airflow_provider_spotify.core.config.compile import load_folder, tenant_files
 from airflow_provider_spotify.core.config.defaults import FILE_NAME, NO_DEFAULTS
+from airflow_provider_spotify.core.config.rules import duration_text
 from airflow_provider_spotify.core.config.scaffold import scaffold
 from airflow_provider_spotify.core.config.tenant import compile_tenant
 from airflow_provider_spotify.core.errors import ConfigurationError
@@ -97,24 +100,49 @@ def _source(name: str) -> dict[str, str]:
 
 
 def config_keys(config: Any) -> list[Key]:
-    """Describe the keys of a Config in the words of its JSON Schema."""
+    """Describe the keys of a Config, and of the blocks in it, in the words of its JSON Schema."""
     described = config.model_json_schema()
-    definitions = described.get("$defs", {})
-    required = described.get("required", ())
-    return [
-        Key(
-            key,
+    return list(_keys(described, described.get("$defs", {})))
+
+
+def _keys(
+    block: Mapping[str, Any], definitions: Mapping[str, Any], under: str = ""
+) -> Iterator[Key]:
+    required = block.get("required", ())
+    for name, words in block.get("properties", {}).items():
+        inside = _block(words, definitions)
+        said = "-" if inside else _default(words)
+        yield Key(
+            under + name,
             type_words(words, definitions),
-            "required" if key in required else _default(words),
+            "required" if name in required else said,
             words.get("description", ""),
         )
-        for key, words in described.get("properties", {}).items()
-    ]
+        if inside and not under:
+            yield from _keys(inside, definitions, f"{name}.")
+
+
+def _block(words: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the schema of a key that holds keys, and nothing else."""
+    branches = [b for b in words.get("anyOf", [words]) if b.get("type") != "null"]
+    if len(branches) != 1 or "$ref" not in branches[0]:
+        return None
+    found: Mapping[str, Any] = definitions[branches[0]["$ref"].rpartition("/")[2]]
+    return found if found.get("properties") else None
 
 
 def _default(words: Mapping[str, Any]) -> str:
     default = words.get("default")
+    if isinstance(default, str) and _is_duration(words):
+        return duration_text(TypeAdapter(timedelta).validate_python(default))
     return "-" if default is None else json.dumps(default)
+
+
+def _is_duration(words: Mapping[str, Any]) -> bool:
+    """Know a duration by its pattern, which is that of no other text."""
+    return str(words.get("pattern", "")).endswith("(ms|s|m|h|d|w)$") or any(
+        _is_duration(branch) for branch in words.get("anyOf", ())
+    )
 
 
 def type_words(words: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
@@ -124,6 +152,8 @@ def type_words(words: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if branches := words.get("anyOf") or words.get("oneOf"):
         said = [type_words(branch, definitions) for branch in branches]
         return " or ".join(dict.fromkeys(item for item in said if item != "nothing"))
+    if _is_duration(words):
+        return "duration"
     if "enum" in words:
         return " | ".join(map(str, words["enum"]))
     if "const" in words:

@@ -85,15 +85,27 @@ class Mover:
         return self._reached
 
     def _take(self, item: Ready | None) -> None:
-        if item is not None:
+        """Write a chunk; make what was there before it durable, or in a stream what is there now.
+
+        The last cursor of a source that reads everything each time means "begin anew", so an
+        ordinary load is never left with it: only what a later chunk follows is checkpointed.
+        """
+        if item is None or self._plan.flush is not None:
+            if item is not None:
+                self._write(item)
+            self._rest()
+        else:
+            self._rest()
             self._write(item)
-            self._bound(item)
-        if self._load.full or self._pace.due:
-            with self._meter.stage("write"):
-                self._load.checkpoint(self._reached)
-            self._pace.rested()
-            if self._load.shows:
-                self._receipts.give(self._reached.cursor)
+
+    def _rest(self) -> None:
+        if not (self._load.full or self._pace.due):
+            return
+        with self._meter.stage("write"):
+            self._load.checkpoint(self._reached)
+        self._pace.rested()
+        if self._load.shows:
+            self._receipts.give(self._reached.cursor)
 
     def _ends(self, when_idle: WhenIdle) -> bool:
         if self._pace.over:
@@ -118,6 +130,7 @@ class Mover:
             done.rejected + meter.rejected,
             newest=item.newest,
         )
+        self._bound(item)
 
     def _bound(self, item: Ready) -> None:
         """Stop a load that rejects more rows than the plan allows, and say why they were."""

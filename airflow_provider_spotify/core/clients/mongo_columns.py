@@ -25,6 +25,7 @@ CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
 )
 _EXACT = 2**53
 """Up to here a double holds every integer (IEEE 754 binary64)."""
+_FARTHEST = (2**63 - 1) // 1000
 _MOST_FIELDS = 200
 """An object with more different fields than this is a map, not a record."""
 _DEEPEST = 16
@@ -76,6 +77,8 @@ class Column:
         kinds = {self._kind} - {""}
         for kind in b.distinct(values.types):
             kinds |= _binary(buffer, values) if kind == b.BINARY else {_KINDS.get(kind, _TEXT)}
+        if "date" in kinds and _too_far(buffer, values.only(b.DATE).at):
+            return _TEXT
         if kinds == {"int", "double"} and _all_exact(buffer, values):
             return "double"
         if len(kinds) > 1 or (self._depth >= _DEEPEST and kinds & {"struct", "list"}):
@@ -176,6 +179,12 @@ def _binary(buffer: Buffer, values: Values) -> set[str]:
     """Say what binary values become: UUIDs text, others bytes."""
     subtypes = np.unique(buffer.bytes[values.only(b.BINARY).at + 4])
     return {_TEXT if subtype == _UUID else "binary" for subtype in subtypes.tolist()}
+
+
+def _too_far(buffer: Buffer, at: Numbers) -> bool:
+    """Say whether a date is beyond 64 bits of microseconds, which tables keep times in."""
+    moments = buffer.int64[at]
+    return bool(((moments > _FARTHEST) | (moments < -_FARTHEST)).any())
 
 
 def _all_exact(buffer: Buffer, values: Values) -> bool:

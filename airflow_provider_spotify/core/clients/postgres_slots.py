@@ -120,6 +120,20 @@ def published(
     :raises ForbiddenError: if this login may not publish it
     """
     place = identifier(schema, table)
+    kind, key = _identified(connection, schema, table)
+    names, filter_ = None, None
+    known = _one(connection, "SELECT count(*) FROM pg_publication WHERE pubname = $1", publication)
+    if not known and not missing:
+        _publish(connection, publication, place, create=create)
+    if known or not missing:
+        names, filter_ = _shown(connection, publication, schema, table)
+    columns = [c for c in _columns(connection, place) if names is None or c.name in names]
+    return Published(kind == "p", tuple(key), tuple(columns), filter_)
+
+
+def _identified(connection: Connection, schema: str, table: str) -> tuple[str, Sequence[str]]:
+    """Return the kind and the primary key of a table whose changes can be told."""
+    place = identifier(schema, table)
     row = connection.execute(
         "SELECT relkind::text, relreplident::text, ARRAY(SELECT attname::text FROM pg_index i "
         "JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = ANY (indkey) "
@@ -137,14 +151,7 @@ def published(
             f"deletes would fail. Give it a primary key, or ALTER TABLE {place} REPLICA IDENTITY "
             "FULL"
         )
-    names, filter_ = None, None
-    known = _one(connection, "SELECT count(*) FROM pg_publication WHERE pubname = $1", publication)
-    if not known and not missing:
-        _publish(connection, publication, place, create=create)
-    if known or not missing:
-        names, filter_ = _shown(connection, publication, schema, table)
-    columns = [c for c in _columns(connection, place) if names is None or c.name in names]
-    return Published(kind == "p", tuple(key), tuple(columns), filter_)
+    return kind, key
 
 
 def _publish(connection: Connection, publication: str, place: str, *, create: bool) -> None:

@@ -75,8 +75,10 @@ class Pulsar:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        import _pulsar
+
         if self._client is not None:
-            with suppress(Exception):  # what it held is gone in any case
+            with suppress(_pulsar.PulsarException):  # what it held is gone in any case
                 self._client.close()
 
     @property

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from airflow_provider_spotify.core.clients.websocket import Ended, Line, connected
-from airflow_provider_spotify.core.errors import ImporterError, TransientError
+from airflow_provider_spotify.core.errors import TransientError
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Reconnected(NamedTuple):
 class Closed(NamedTuple):
     """Nothing more comes: the server has ended the stream, or there is an error."""
 
-    error: ImporterError | None
+    error: Exception | None
 
 
 Event = Received | Reconnected | Closed
@@ -136,16 +136,13 @@ class Receiver:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        error: ImporterError | None = None
+        error: Exception | None = None
         try:
             self._loop.run_until_complete(self._task)  # type: ignore[arg-type]
         except asyncio.CancelledError:
             pass
-        except ImporterError as raised:
+        except Exception as raised:  # whoever takes it raises it
             error = raised
-        except Exception as raised:
-            log.exception("%s: receiving failed", self._line.place)
-            error = TransientError(f"{self._line.place}: {type(raised).__name__}")
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()

@@ -26,7 +26,8 @@ def _duration(value: Any) -> Any:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
-def _text(value: timedelta) -> str:
+def duration_text(value: timedelta) -> str:
+    """Write a duration as YAML does: ``30s``, ``15m``, ``500ms``."""
     seconds = value.total_seconds()
     for unit in ("w", "d", "h", "m", "s"):
         if seconds and seconds % _UNITS[unit] == 0:
@@ -37,7 +38,7 @@ def _text(value: timedelta) -> str:
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration, json_schema_input_type=_DurationText),
-    PlainSerializer(_text, return_type=str),
+    PlainSerializer(duration_text, return_type=str),
 ]
 """A span of time, written ``30s``, ``15m``, ``2h`` or ``7d``."""
 

@@ -152,9 +152,12 @@ def test_an_object_with_ever_new_fields_becomes_text() -> None:
 
 
 def test_a_date_beyond_what_python_holds_keeps_its_value() -> None:
-    """Dates are 64 bits of milliseconds, in Arrow as in BSON."""
+    """Dates are 64 bits of milliseconds; those that microseconds cannot hold become text."""
     found = column(DatetimeMS(2**53), DatetimeMS(-(2**53)))
     assert found.cast(pa.int64()).to_pylist() == [2**53, -(2**53)]
+    far = column(DatetimeMS(2**62), MOMENT)
+    text = '{"$date": {"$numberLong": "4611686018427387904"}}'
+    assert far.to_pylist() == [text, "2026-01-02T03:04:05.678Z"]
 
 
 def test_a_text_that_is_not_utf8_is_rejected_with_its_document() -> None:
