@@ -257,7 +257,10 @@ def to_text(array: pa.Array) -> pa.StringArray:
     if canonical(array.type) == BINARY or pa.types.is_duration(array.type):
         return pa.array([None if v is None else plain(v) for v in array.to_pylist()], STRING)
     if pa.types.is_timestamp(array.type):
-        array = _fit_day(array, TIMESTAMP, None).values
+        fitted = _fit_day(array, TIMESTAMP, None)
+        text = fitted.values.cast(STRING)
+        # beyond the years that microseconds hold, a coarser unit is written as it is
+        return text if fitted.bad is None else pc.if_else(fitted.bad, array.cast(STRING), text)
     return array.cast(STRING)
 
 

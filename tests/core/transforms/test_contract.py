@@ -149,6 +149,17 @@ def test_a_big_integer_that_a_double_holds_exactly_fits_a_column_of_doubles() ->
     assert rejected is None
 
 
+@pytest.mark.parametrize("value", [10**17, -(10**17)])
+def test_a_moment_beyond_microseconds_becomes_text_and_is_not_lost(value: int) -> None:
+    """Milliseconds reach a thousand times as far as the microseconds that are stored."""
+    moments = pa.array([0, value], pa.timestamp("ms", tz="UTC"))
+    batch, rejected = contract().apply(pa.RecordBatch.from_arrays([moments], names=["t"]))
+    kept = batch.column("t").to_pylist()
+    assert rejected is None
+    assert None not in kept
+    assert len(set(map(str, kept))) == 2
+
+
 def test_dates_that_become_text_midway_are_written_like_those_before_them() -> None:
     agreed = contract(textual=True)
     agreed.apply(text(day=["14-06-2019"]))
