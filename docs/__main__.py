@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_spotify.cli.catalogue import config_keys
 from airflow_provider_spotify.core import errors, registry
 from airflow_provider_spotify.core.config import plans, rules
+from docs.examples import in_python, in_yaml
 
 REFERENCE = Path(__file__).parent / "reference"
 WRITTEN = "<!-- Written by `make docs` from the code. -->"
@@ -51,7 +52,9 @@ def sources() -> str:
     parts = [_table(("source", "family", "connection", "extra", "what it reads"), rows)]
     for name in names:
         kind = registry.source(name)
-        parts += [f"## {name}", _prose(sys.modules[kind.__module__]), _keys(kind.Config)]
+        said = _prose(sys.modules[kind.__module__]), _prose(kind.Config)
+        parts += [f"## {name}", *dict.fromkeys(said), _keys(kind.Config)]
+        parts += [in_yaml(name), in_python(name)]
     return _page("Sources", "The keys of `source:` for each `type`.", parts)
 
 
@@ -75,6 +78,7 @@ def tenant() -> str:
         "incremental": plans.IncrementalPlan,
         "wait_for": plans.WaitPlan,
         "checkpoint": plans.CheckpointPlan,
+        "flush": plans.FlushPlan,
         "retries": plans.RetryPlan,
         "sla": plans.SlaPlan,
         "notify": plans.NotifyPlan,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+import yaml
+
+from airflow_provider_spotify.core import registry
 
 
 class Example(NamedTuple):
@@ -43,7 +48,7 @@ EXAMPLES: Mapping[str, Example] = {
         {"partitions": 4, **_BY_ID, **_DAILY},
     ),
     "pulsar": Example({"topics": ["acme/music/plays"], "subscription": "imports"}, _FLOWING),
-    "redis": Example({"pattern": "user:*", "type": "hash"}, {"write": {"mode": "replace"}}),
+    "redis": Example({"match": "user:*", "data_type": "hash"}, {"write": {"mode": "replace"}}),
     "redis_streams": Example({"streams": ["plays"], "group": "imports"}, _FLOWING),
     "rest": Example({"path": "/v1/contracts", "records": "data"}, _BY_ID),
     "spotify": Example({"resource": "playlist_items", "ids": ["3cEYpjA9oz9GiPac4AsH4n"]}, _DAILY),
@@ -51,3 +56,62 @@ EXAMPLES: Mapping[str, Example] = {
         {"url": "wss://stream.example.com/plays", "subscribe": ['{"channel": "plays"}']}, _FLOWING
     ),
 }
+
+
+def document(name: str) -> dict[str, Any]:
+    """Return an example as one import of a tenant's YAML."""
+    example, conn_type = EXAMPLES[name], registry.source(name).conn_type
+    connection = {"connection": f"acme__{conn_type}"} if conn_type else {}
+    return {"source": {"type": name, **connection, **example.source}, **example.settings}
+
+
+def in_yaml(name: str) -> str:
+    """Return an example as YAML, below ``imports:``."""
+    written = yaml.safe_dump(
+        {f"{name}_example": document(name)},
+        sort_keys=False,
+        default_flow_style=None,
+        width=100,
+        allow_unicode=True,
+    )
+    return f"```yaml\nimports:\n{_indented(written)}\n```"
+
+
+def in_python(name: str) -> str:
+    """Return the same as an operator of a hand-written DAG."""
+    from airflow_provider_spotify.hooks.options import connection_argument, options
+    from airflow_provider_spotify.operators.registry import class_name
+
+    example, family = EXAMPLES[name], registry.family(name)
+    arguments = {option.key: option.argument for option in options(name)}
+    words: dict[str, Any] = {}
+    if argument := connection_argument(name):
+        words[argument] = f"acme__{registry.source(name).conn_type}"
+    words |= {arguments[key]: value for key, value in example.source.items()}
+    words |= {"destination": "acme__warehouse", "table": f"{name}_example"}
+    settings = dict(example.settings)
+    settings.pop("schedule", None)  # the DAG's
+    partitions = settings.pop("partitions", None)
+    lines = [f"    {key}={_written(value)}," for key, value in (words | settings).items()]
+    kind = class_name(name)
+    head = f"from airflow_provider_spotify.operators.{family} import {kind}\n"
+    call = [f"{kind}(", f'    task_id="{name}_example",', *lines, ")"]
+    if partitions:
+        head += "from airflow_provider_spotify.operators.partitioned import partitioned\n"
+        call = ["partitioned(", f"    {kind},", f'    task_id="{name}_example",']
+        call += [f"    partitions={partitions},", *lines, ")"]
+    text = "\n".join(call)
+    return f"```python\n{head}\n{text}\n```"
+
+
+def _written(value: Any) -> str:
+    """Write a value as Python does with double quotes: JSON but for three words."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_written(k)}: {_written(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.rstrip().splitlines())

@@ -29,6 +29,7 @@ WORDS = frozenset(
         *("max_rejected", "checkpoint", "incremental", "import_name", "skip_if_empty", "run"),
         *("deferrable", "source_type", "since", "window", "conn_id", "default_conn_id", "plan"),
         *("resume", "source_options", "import_id", "confined"),
+        *("flush", "partitions", "step", "part", "reports"),
     }
 )
 """The words of an import itself; with Airflow's own they are never the name of an option."""
