@@ -23,7 +23,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Imports many tenants' data: one YAML per tenant, Arrow all the way,"
         " and a cursor that commits with the rows.",
         "integrations": _integrations(),
-        "operators": _modules("operators", *_FAMILIES),
+        "operators": _modules("operators", *_FAMILIES, "lake"),
         "sensors": _modules("sensors", *_FAMILIES),
         "hooks": _modules(
             "hooks",

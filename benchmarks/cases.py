@@ -7,6 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.case import Case, Goal, bare, loads, peer
+from benchmarks.database_cases import (
+    clickhouse,
+    csv_clickhouse,
+    csv_delta,
+    elasticsearch,
+    mongodb,
+    postgres_parts,
+)
 from benchmarks.measure import Way
 from benchmarks.places import Place
 from benchmarks.stream_cases import kafka, latency
@@ -257,6 +265,31 @@ def one_dag(place: Place, rows: int | None) -> Case:
     )
 
 
+def scheduler(place: Place, rows: int | None) -> Case:
+    """One loop of Airflow's scheduler, with the DAGs of ten, a hundred and a thousand tenants."""
+    most = min(rows or 1000, 1000)
+    sizes = [str(size) for size in (1000, 100, 10) if size <= most]
+    folder = str(place.folder)
+    program = [place.python, "-m", "benchmarks.scheduler"]
+    ways, goals = [], []
+    for state in ("due", "idle"):
+        for size in sizes:
+            pair = [f"{name}, {size} tenants, {state}" for name in (OURS, "hand-written")]
+            for name, kind in zip(pair, ("yaml", "python"), strict=True):
+                command = [*program, "run", kind, size, state]
+                ways.append(Way(name, command, prepare=[*program, "copy", kind, size]))
+            goals.append(Goal(pair[0], pair[1], 1.1, "seconds"))
+    return Case(
+        name="scheduler",
+        title="One loop of Airflow's scheduler, with 3 imports of each tenant",
+        ways=ways,
+        goals=goals,
+        of="seconds",
+        before=["benchmarks.scheduler", "fill", folder, *sizes],
+        warm_up=0,
+    )
+
+
 CASES: Mapping[str, Callable[[Place, int | None], Case]] = {
     case.__name__: case
     for case in (
@@ -268,8 +301,15 @@ CASES: Mapping[str, Callable[[Place, int | None], Case]] = {
         memory,
         one_dag,
         factory,
+        scheduler,
         csv_postgres_rows,
         kafka,
         latency,
+        elasticsearch,
+        mongodb,
+        clickhouse,
+        csv_clickhouse,
+        csv_delta,
+        postgres_parts,
     )
 }

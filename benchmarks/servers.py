@@ -39,4 +39,47 @@ def _kafka() -> Iterator[Credentials]:
             yield broker.credentials
 
 
-SERVERS: Mapping[str, Callable[[], AbstractContextManager[Credentials]]] = {"kafka": _kafka}
+@contextmanager
+def _elasticsearch() -> Iterator[Credentials]:
+    from tests.services.elasticsearch import NINE, node
+
+    with node(NINE, heap="1g") as found:
+        yield found
+
+
+@contextmanager
+def _mongodb() -> Iterator[Credentials]:
+    """Start mongo-java-server, which keeps documents in memory: FerretDB's SQLite is slower."""
+    from tests.services.maven import jars
+    from tests.services.mongo_java import _JARS, _MAIN
+    from tests.services.process import free_port, listening, running
+
+    port, folder = free_port(), jars("mongo-java-server", _JARS)
+    with tempfile.TemporaryDirectory(prefix="bench-mongo-") as scratch:
+        Path(scratch, "Server.java").write_text(_MAIN)
+        command = ["java", "-Xmx2g", "-cp", f"{folder}{os.sep}*", "Server.java", str(port)]
+        with running(
+            command, name="mongodb", folder=Path(scratch), healthy=lambda: listening(port)
+        ):
+            yield Credentials(host="127.0.0.1", port=port)
+
+
+@contextmanager
+def _clickhouse() -> Iterator[Credentials]:
+    from tests.services.clickhouse import clickhouse_server, credentials_of
+    from tests.services.process import free_port
+
+    port = free_port()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-clickhouse-") as folder,
+        clickhouse_server(Path(folder), port=port),
+    ):
+        yield credentials_of(port)
+
+
+SERVERS: Mapping[str, Callable[[], AbstractContextManager[Credentials]]] = {
+    "kafka": _kafka,
+    "elasticsearch": _elasticsearch,
+    "mongodb": _mongodb,
+    "clickhouse": _clickhouse,
+}

@@ -116,7 +116,8 @@ class Front(BaseHTTPRequestHandler):
     def _execute(self, words: dict[str, str], body: bytes, settings: dict[str, str]) -> None:
         with contextlib.closing(self.server.connect()) as session:
             if database := words.get("database"):
-                session.query(f"USE `{database}`")
+                escaped = database.replace("\\", "\\\\").replace("`", "\\`")
+                session.query(f"USE `{escaped}`")
             if settings:
                 chosen = ", ".join(f"{name} = {_literal(v)}" for name, v in settings.items())
                 session.query(f"SET {chosen}")

@@ -121,7 +121,7 @@ def start(
             return process
         time.sleep(0.02)
     stop(process)
-    missing(f"redis-server does not start: {log.read_text()[-300:]}")
+    return missing(f"redis-server does not start: {log.read_text()[-300:]}")
 
 
 def _answers(port: int, *, speaks: bool) -> bool:

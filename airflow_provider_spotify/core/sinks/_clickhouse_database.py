@@ -43,6 +43,7 @@ class ClickHouseDatabase(Database):
         self.server = ClickHouseServer(credentials, compress=compress)
         self.locks = Locks(self.server, database=schema)
         self.intents = Intents(self.server, self.locks, database=schema)
+        self.tables = ClickHouseTables(self.server, schema, dialect=self.dialect)
         self.chain = ""
 
     @property
@@ -93,6 +94,5 @@ class ClickHouseDatabase(Database):
 
     def _clear(self) -> None:
         """Drop what earlier loads of this import prepared and nobody needs any more."""
-        tables = ClickHouseTables(self.server, self.schema, dialect=self.dialect)
-        for table in tables.beginning(self.prefix):
+        for table in self.tables.beginning(self.prefix):
             self.server.run(f"DROP TABLE IF EXISTS {identifier(self.schema, table)} SYNC")

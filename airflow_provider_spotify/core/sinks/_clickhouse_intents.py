@@ -181,13 +181,14 @@ class Intents:
             )
 
     def _aside(self, prepared: str) -> str:
-        """Give a prepared table another name, so that nobody else can use it; return the name."""
+        """Give a prepared table another name, and wait for whoever uses it; return the name."""
         name = prepared + _AGAIN
         try:
             self._server.run(f"RENAME TABLE {self._name(prepared)} TO {self._name(name)}")
         except ClickHouseRefusal as error:
             if error.code not in _UNKNOWN:
                 raise
+        self._server.settle(prepared)
         return name
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────

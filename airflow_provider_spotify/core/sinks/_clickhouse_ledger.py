@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_spotify.core.clients.clickhouse import literal
@@ -139,8 +140,6 @@ def _row(record: Record) -> Mapping[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Write a moment as ClickHouse reads it."""
-    if hasattr(value, "astimezone"):
-        from datetime import UTC
-
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
     return value

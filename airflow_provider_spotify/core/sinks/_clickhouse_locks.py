@@ -2,10 +2,10 @@
 
 ClickHouse has no lock that a client can hold, and its sessions lock nothing. But creating a table
 that exists fails, whoever is faster, so a table is the lock; its comment names the holder. The
-holder writes a beat each second. One that stopped beating is dead, and so is a process of this
-machine that is gone, at once. Its lock is taken by renaming the table, which again only one can
-do; what is committed under a lock names the table's UUID, so a holder that was only asleep commits
-nothing.
+holder writes a beat each second. One that stopped beating is dead; so is, at once, a process of
+this machine that is gone, and a load of this process that ended. Its lock is taken by renaming the
+table, which again only one can do; what is committed under a lock names the table's UUID, so a
+holder that was only asleep commits nothing.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from airflow_provider_spotify.core.sinks._clickhouse_server import ClickHouseSer
 
 BEAT = 1.0
 EXPIRY = 15.0
-"""Seconds after the last beat of a holder on another machine."""
-_IN_FLIGHT = 60.0
+"""Seconds after the last beat of a holder of which nothing else is known."""
 _EXISTS, _UNKNOWN = 57, (60, 218)
+_OURS: set[str] = set()
+"""The locks that this process holds, by UUID; one that it could not give back is not among them."""
 
 
 class Lease(NamedTuple):
@@ -80,6 +81,7 @@ class Locks:
         while True:
             if lease := self._created(table, name):
                 self._held.append(lease)
+                _OURS.add(lease.uuid)
                 self._beat()
                 return lease
             holder = self._holder(table)
@@ -95,6 +97,7 @@ class Locks:
     def release(self, lease: Lease) -> None:
         """Give a lock back; one that another took is no longer ours."""
         self._held.remove(lease)
+        _OURS.discard(lease.uuid)
         if not self._held:
             self._stop.set()
             self._beating = None
@@ -165,9 +168,7 @@ class Locks:
         if buried is not None and buried.uuid != holder.uuid:  # a new holder's: give it back
             self._server.run(f"RENAME TABLE {self._name(grave)} TO {self._name(table)}")
             return
-        deadline = time.monotonic() + _IN_FLIGHT
-        while self._server.is_busy(str(holder.words.get("mark"))) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self._server.settle(str(holder.words.get("mark")))
         self._server.run(f"DROP TABLE IF EXISTS {self._name(grave)} SYNC")
 
     def _beat(self) -> None:
@@ -193,14 +194,19 @@ def lock_table(name: str) -> str:
 
 def is_dead(holder: Holder) -> bool:
     """Say whether a holder can no longer do anything."""
-    if holder.words.get("machine") == _machine():
-        return _started(int(holder.words["pid"])) != holder.words.get("started")
+    words = holder.words
+    if _machine() is not None and words.get("machine") == _machine():
+        pid = int(words["pid"])
+        if _started(pid) != words.get("started"):
+            return True
+        if pid == os.getpid():
+            return holder.uuid not in _OURS
     return holder.age > EXPIRY
 
 
 def _is_silent(holder: Holder) -> bool:
-    """Say whether a holder elsewhere missed some beats, so that waiting for its end is worth it."""
-    return holder.words.get("machine") != _machine() and holder.age > 4 * BEAT
+    """Say whether a holder missed some beats, so that waiting for its end is worth it."""
+    return holder.age > 4 * BEAT
 
 
 def _self() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from airflow_provider_spotify.core.clients.clickhouse import clickhouse_errors, connect, literal
 from airflow_provider_spotify.core.clients.clickhouse_stream import table
+from airflow_provider_spotify.core.errors import TransientError
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sinks._clickhouse_types import arranged
 from airflow_provider_spotify.core.sinks.sql.dialect import Column
@@ -18,6 +20,8 @@ from airflow_provider_spotify.core.sinks.sql.dialect import Column
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+_PATIENCE = 60.0
+"""Seconds to wait for a query that somebody who is dead had started."""
 _SETTINGS: Mapping[str, Any] = {
     "mutations_sync": 2,
     "lightweight_deletes_sync": 2,
@@ -112,12 +116,23 @@ class ClickHouseServer:
                 fmt="ArrowStream",
             )
 
-    def is_busy(self, mark: str) -> bool:
-        """Say whether queries of a loader, perhaps a dead one, are still running."""
-        ((running,),) = self.rows(
-            f"SELECT count() FROM system.processes WHERE Settings['log_comment'] = {literal(mark)}"
-        )
-        return bool(running)
+    def settle(self, about: str) -> None:
+        """Wait until no query runs any more that bears a mark or names a table.
+
+        :raises TransientError: if it takes too long
+        """
+        text, deadline = literal(about), time.monotonic() + _PATIENCE
+        asking = "SELECT count() FROM system.processes"
+        while True:
+            ((running,),) = self.rows(
+                f"{asking} WHERE (Settings['log_comment'] = {text} OR position(query, {text}) > 0) "
+                f"AND NOT startsWith(query, {literal(asking)})"
+            )
+            if not running:
+                return
+            if time.monotonic() > deadline:
+                raise TransientError(f"a query of an earlier load still runs ({about}); try again")
+            time.sleep(0.05)
 
     def _options(self) -> pa.ipc.IpcWriteOptions:
         return pa.ipc.IpcWriteOptions(compression=self._compress)

@@ -10,17 +10,17 @@ Staging tables are written at once: a load cuts them to its last checkpoint befo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_spotify.core.clients.clickhouse import identifier
 from airflow_provider_spotify.core.errors import ImporterError, TransientError
-from airflow_provider_spotify.core.sinks._clickhouse_intents import Intent, Step
+from airflow_provider_spotify.core.sinks._clickhouse_changes import INSERT, WRITES, Change
+from airflow_provider_spotify.core.sinks._clickhouse_intents import Intent
 from airflow_provider_spotify.core.sinks._clickhouse_locks import Holder, Lease, lock_table
 from airflow_provider_spotify.core.sinks._clickhouse_publication import ClickHousePublication
-from airflow_provider_spotify.core.sinks._clickhouse_tables import ClickHouseTables
 from airflow_provider_spotify.core.sinks._clickhouse_types import ClickHouseDialect, bound
 from airflow_provider_spotify.core.sinks.sql.dialect import Column
 from airflow_provider_spotify.core.sinks.sql.session import Session
@@ -32,24 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_spotify.core.sinks.sql.ledger import Record
 
 _STAGING = "_staging_"
-_INSERT = "INSERT INTO "
 _TABLE_PATIENCE = 120.0
 """Seconds to wait for another loader that publishes into the same table."""
-
-
-class Change(NamedTuple):
-    """What a transaction does to a table that readers see.
-
-    :param kind: ``copied``, ``added`` (rows to attach), ``created`` or ``swapped``
-    :param prepared: the table that holds it until the commit
-    :param number: what marks the rows to attach
-    :param altered: statements that bring the table to the shape of those rows
-    """
-
-    kind: str
-    prepared: str
-    number: int = 0
-    altered: Sequence[str] = ()
 
 
 class ClickHouseSession(Session):
@@ -65,7 +49,7 @@ class ClickHouseSession(Session):
         self.schema = database.schema
         self.entries: dict[int, Record] = {}
         """Rows of the ledger that the commit writes."""
-        self.tables = ClickHouseTables(self.server, database.schema, dialect=self.dialect)
+        self.tables = database.tables
         self._changes: dict[str, Change] = {}
         self._named: dict[str, str] = {}
         self._leases: dict[str, Lease] = {}
@@ -97,10 +81,10 @@ class ClickHouseSession(Session):
         verb = sql.split(maxsplit=1)[0].upper()
         if verb in ("SELECT", "WITH"):
             return self.server.rows(sql)
-        for head, turned in _WRITES.items():
+        for head, turned in WRITES.items():
             if sql.startswith(head):
                 table, rest = self._meant(sql[len(head) :])
-                held = self._into(table) if head == _INSERT else self._rewritten(table)
+                held = self._into(table) if head == INSERT else self._rewritten(table)
                 self.server.run(turned(held, rest.strip()))
                 return []
         self.server.run(sql)
@@ -202,10 +186,11 @@ class ClickHouseSession(Session):
 
     def commit(self) -> None:
         """Decide, then do what was decided."""
-        steps = [
-            step for table, change in self._changes.items() for step in self._step(table, change)
-        ]
-        drops = [*dict.fromkeys([*self._drops, *(s.prepared for s in steps if s.prepared)])]
+        changes, steps = self._changes, []
+        for table, change in changes.items():
+            steps += change.steps(table, self.tables)
+        prepared = [c.prepared for c in changes.values()]
+        drops = [*dict.fromkeys([*self._drops, *prepared])]
         records, loads = [*self.entries.values()], [*self.entries]
         if not records and steps:
             raise AssertionError("a transaction that changes tables writes the ledger")
@@ -297,22 +282,6 @@ class ClickHouseSession(Session):
                 return table, sql[len(quoted) :]
         raise AssertionError(f"a statement changes a table that nobody named: {sql[:100]}")
 
-    def _step(self, table: str, change: Change) -> Iterator[Step]:
-        if change.kind == "added":
-            if change.altered:
-                quoted = identifier(self.schema, table)
-                sql = [f"ALTER TABLE {quoted} {statement}" for statement in change.altered]
-                yield Step("alter", table, sql=sql)
-            rows = self.tables.count(change.prepared)
-            if rows:
-                yield Step("attach", table, change.prepared, number=change.number, rows=rows)
-            else:
-                self._drops.append(change.prepared)
-            return
-        kind = "exchange" if self.tables.exists(table) else "rename"
-        uuid = self.tables.uuid(change.prepared)
-        yield Step(kind, table, change.prepared, uuid=uuid)
-
     def _fresh(self) -> str:
         return f"{self._database.prefix}{self._database.next_number()}_{next(self._numbers)}"
 
@@ -343,11 +312,3 @@ class ClickHouseSession(Session):
             with suppress(ImporterError):  # then it expires
                 self._database.locks.release(lease)
         self._leases.clear()
-
-
-_WRITES: Mapping[str, Callable[[str, str], str]] = {
-    _INSERT: lambda table, rest: f"INSERT INTO {table} {rest}",
-    "DELETE FROM ": lambda table, rest: f"DELETE FROM {table} {rest or 'WHERE 1'}",
-    "UPDATE ": lambda table, rest: f"ALTER TABLE {table} UPDATE {rest.removeprefix('SET ')}",
-}
-"""How a statement that changes a table is spelled here."""

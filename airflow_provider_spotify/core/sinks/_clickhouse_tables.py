@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_spotify.core.clients.clickhouse import identifier, literal
 from airflow_provider_spotify.core.errors import ConfigurationError
+from airflow_provider_spotify.core.model import LOAD_ID
 from airflow_provider_spotify.core.sinks._clickhouse_server import ClickHouseServer
 from airflow_provider_spotify.core.sinks._clickhouse_types import (
     HIDDEN,
@@ -15,6 +16,7 @@ from airflow_provider_spotify.core.sinks._clickhouse_types import (
     layout,
 )
 from airflow_provider_spotify.core.sinks.sql.dialect import Column
+from airflow_provider_spotify.core.sinks.sql.statements import SEQUENCE
 
 
 class ClickHouseTables:
@@ -26,6 +28,7 @@ class ClickHouseTables:
         self._server = server
         self._database = database
         self._dialect = dialect
+        self._fit: set[str] = set()
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────
 
@@ -45,7 +48,7 @@ class ClickHouseTables:
 
     def count(self, table: str) -> int:
         """Return how many rows a table has."""
-        ((rows,),) = self._server.rows(f"SELECT count() FROM {self._name(table)}")
+        ((rows,),) = self._server.rows(f"SELECT count() FROM {self.name(table)}")
         return int(rows)
 
     def exists(self, table: str) -> bool:
@@ -89,10 +92,11 @@ class ClickHouseTables:
         :param key: what it is ordered by
         :param like: a table whose engine, order and partitions it takes over, if it can
         """
-        spelled = [self._dialect.spell(c, key=c.name in key) for c in columns]
+        whole = {*key, LOAD_ID, SEQUENCE}
+        spelled = [self._dialect.spell(c, key=c.name in whole) for c in columns]
         listed = ", ".join([*spelled, hidden(0)])
         engine = self._engine(like, columns) or layout(key=key, dialect=self._dialect)
-        self._server.run(f"CREATE TABLE {self._name(table)} ({listed}) {engine}")
+        self._server.run(f"CREATE TABLE {self.name(table)} ({listed}) {engine}")
 
     def clone(self, table: str, name: str, *, empty: bool) -> None:
         """Make a table that has the same rows as another, without copying them.
@@ -101,16 +105,18 @@ class ClickHouseTables:
         """
         self._require_parts(table)
         how = "AS" if empty else "CLONE AS"
-        self._server.run(f"CREATE TABLE {self._name(name)} {how} {self._name(table)}")
+        self._server.run(f"CREATE TABLE {self.name(name)} {how} {self.name(table)}")
 
     def like(self, table: str, name: str, *, number: int) -> None:
         """Make a table for rows that are to be attached to another, which bear a number."""
-        self._require_parts(table)
-        target = self._name(table)
-        if not self._asked("1", "columns", table, tail=f" AND name = {literal(HIDDEN)}"):
-            self._server.run(f"ALTER TABLE {target} ADD COLUMN IF NOT EXISTS {hidden(0)}")
-        self._server.run(f"CREATE TABLE {self._name(name)} AS {target}")
-        self._server.run(f"ALTER TABLE {self._name(name)} MODIFY COLUMN {hidden(number)}")
+        target = self.name(table)
+        if table not in self._fit:
+            self._require_parts(table)
+            if not self._asked("1", "columns", table, tail=f" AND name = {literal(HIDDEN)}"):
+                self._server.run(f"ALTER TABLE {target} ADD COLUMN IF NOT EXISTS {hidden(0)}")
+            self._fit.add(table)
+        self._server.run(f"CREATE TABLE {self.name(name)} AS {target}")
+        self._server.run(f"ALTER TABLE {self.name(name)} MODIFY COLUMN {hidden(number)}")
 
     def modified(self, *, old: Column, new: Column) -> str:
         """Return what an ALTER TABLE says to change a column's type."""
@@ -119,7 +125,7 @@ class ClickHouseTables:
 
     def rewrite(self, table: str, *, old: Column, new: Column) -> None:
         """Change a column's type by writing the whole table anew, in its order."""
-        name, again = self._name(table), self._name(table + "_wide")
+        name, again = self.name(table), self.name(table + "_wide")
         ((engine,),) = self._asked("engine_full", "tables", table)
         columns = self.columns(table)
         spelled, values = [], []
@@ -174,5 +180,6 @@ class ClickHouseTables:
             f"AND {named} = {literal(table)}{tail}"
         )
 
-    def _name(self, table: str) -> str:
+    def name(self, table: str) -> str:
+        """Return a table's quoted name with its database."""
         return identifier(self._database, table)

@@ -9,7 +9,7 @@ duration is ``Tuple(microseconds Nullable(Int64))``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC as UTC_ZONE
 from datetime import date, datetime
 from decimal import Decimal
@@ -166,7 +166,7 @@ def _value(value: Any) -> str:
 def moment(value: datetime) -> str:
     """Write a moment as SQL; one without a zone is of UTC."""
     zoned = value if value.tzinfo else value.replace(tzinfo=UTC_ZONE)
-    text = zoned.astimezone(UTC_ZONE).strftime("%Y-%m-%d %H:%M:%S.%f")
+    text = zoned.astimezone(UTC_ZONE).replace(tzinfo=None).isoformat(" ", "microseconds")
     return f"toDateTime64({literal(text)}, 6, 'UTC')"
 
 
@@ -186,19 +186,11 @@ def restored(table: pa.Table, natives: Sequence[str], *, binary: frozenset[str])
     :param natives: ClickHouse's types of its columns
     :param binary: names of columns that hold bytes; others do where they are not UTF-8
     """
-    columns: dict[str, list[pa.ChunkedArray]] = {}
-    fields = []
-    for field, column, native in zip(table.schema, table.columns, natives, strict=True):
-        given = _given(column, native, as_bytes=field.name in binary)
-        fields.append(pa.field(field.name, given.type))
-        columns.setdefault(field.name, []).append(given)
-    arrays = [each for given in columns.values() for each in given]
-    if len(columns) < len(fields):  # names that occur twice keep their order
-        arrays = [
-            _given(c, n, as_bytes=f.name in binary)
-            for f, c, n in zip(table.schema, table.columns, natives, strict=True)
-        ]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+    columns = [
+        _given(column, native, as_bytes=name in binary)
+        for name, column, native in zip(table.column_names, table.columns, natives, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, names=table.column_names)
 
 
 def _given(column: pa.ChunkedArray, native: str, *, as_bytes: bool) -> pa.ChunkedArray:
@@ -221,7 +213,6 @@ def _is_text(column: pa.ChunkedArray) -> bool:
     return True
 
 
-ENGINE = "MergeTree"
 HIDDEN = "_load_tx"
 """A column that SELECT * does not show: the transaction that attached the row, else 0."""
 
@@ -233,8 +224,5 @@ def hidden(number: int) -> str:
 
 def layout(*, key: Sequence[str], dialect: Dialect) -> str:
     """Return the engine of a table that this package creates."""
-    order = ", ".join(dialect.quote(name) for name in key)
-    return f"ENGINE = {ENGINE} ORDER BY ({order})" if key else f"ENGINE = {ENGINE} ORDER BY tuple()"
-
-
-NATIVES: Mapping[pa.DataType, str] = _NATIVE
+    order = ", ".join(dialect.quote(name) for name in key) or "tuple()"
+    return f"ENGINE = MergeTree ORDER BY {f'({order})' if len(key) > 1 else order}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _OLDEST = (25, 8)
 """Time64, CLONE AS and IS DISTINCT FROM in any condition are there since then."""
+_VERB = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
+_READS = ("SELECT", "WITH")
 
 
 class ClickhouseConfig(SinkConfig):
@@ -102,11 +105,18 @@ class ClickhouseSink(SqlSink[ClickhouseConfig]):
 
         JSON comes as text. A String column comes as bytes where a table of this database says so
         of a column of that name, or where it is not UTF-8.
+
+        :raises ConfigurationError: if the query is wrong, or is none
         """
         from airflow_provider_spotify.core.sinks import _clickhouse_types as types
 
-        opened = self.database()
         statement = types.bound(sql, parameters).strip().rstrip(";")
+        if not (verb := _VERB.match(statement)) or verb[1].upper() not in _READS:
+            raise ConfigurationError(
+                f"a destination is queried read-only, by {', '.join(_READS)}; "
+                f"this statement begins with {statement[:20]!r}"
+            )
+        opened = self.database()
         try:
             settings = {"readonly": "2", "database": self._database}
             found = opened.server.table(statement, **settings)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_spotify.core.clients.clickhouse import identifier, literal
 from airflow_provider_spotify.core.clients.clickhouse_types import bare
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Cursor, Window
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 KEY = "_cursor_value"
-"""The hidden column that holds the cursor column's value as text, equal where values are equal."""
+"""The hidden column that holds the cursor column's value, equal where values are equal."""
 _INTEGERS = tuple(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128, 256))
+_WIDE = ("128", "256")
 _TIMES = ("Date", "Date32", "DateTime", "DateTime64")
 _OTHERS = ("String", "UUID", "Decimal")
 
@@ -54,8 +58,11 @@ class Key(NamedTuple):
 
     @property
     def selected(self) -> str:
-        """The expression of ``KEY``."""
-        return f"{self.text(self.sql)} AS {KEY}"
+        """The expression of ``KEY``; what Arrow has no type for comes as text."""
+        if self._is("DateTime", "DateTime64"):
+            return f"toTimeZone(toDateTime64({self.sql}, {self._digits}), 'UTC') AS {KEY}"
+        plain = self._is(*_TIMES) or (self._is(*_INTEGERS) and not self.kind.endswith(_WIDE))
+        return f"{self.sql if plain else self.text(self.sql)} AS {KEY}"
 
     def text(self, expression: str) -> str:
         """Return SQL for a value as the cursor keeps it: times in UTC."""
@@ -135,8 +142,23 @@ class Key(NamedTuple):
         )
 
 
+_EPOCH = datetime(1970, 1, 1)
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def written(value: pa.Scalar) -> str:
+    """Write a value of ``KEY`` as cursors keep it, with all of its digits."""
+    unit = getattr(value.type, "unit", None)
+    if unit is None:
+        return str(value.as_py())
+    seconds, ticks = divmod(value.value, _PER_SECOND[unit])
+    text = (_EPOCH + timedelta(seconds=seconds)).isoformat(" ")
+    digits = len(str(_PER_SECOND[unit])) - 1
+    return f"{text}.{ticks:0{digits}d}" if digits else text
+
+
 def _moment(moment: datetime) -> str:
-    text = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
     return f"toDateTime64({literal(text)}, 6, 'UTC')"
 
 

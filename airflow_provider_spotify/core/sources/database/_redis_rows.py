@@ -26,7 +26,7 @@ class Bad(NamedTuple):
 class Made(NamedTuple):
     """The columns that some keys' values became.
 
-    :param at: the position of each row's key among the keys
+    :param at: the position of each row's key among the keys: a range, if each has one row
     :param large: the keys of which more is to come, and where it goes on
     :param size: bytes that came over the wire, about
     """
@@ -67,7 +67,7 @@ def batch(
     if ttl is not None and left is not None:
         ends = pa.array([None if each < 0 else each for each in left], pa.int64())
         own[ttl.column] = ends.cast(ttl.type)
-    if list(made.at) != list(range(len(keys))):
+    if len(made.at) != len(keys) or made.at != range(len(keys)):
         at = pa.array(made.at, pa.int64())
         own = {name: array.take(at) for name, array in own.items()}
     arrays = [*own.values(), *made.arrays]

@@ -46,10 +46,12 @@ class Strings:
             (values,) = self._link.each(keys, ((command,), ()))
         else:
             values = self._link.do("MGET", *keys)
-        bad = [
-            _changed(k, v) for k, v in zip(keys, values, strict=True) if isinstance(v, Exception)
-        ]
-        at = [n for n, value in enumerate(values) if isinstance(value, bytes)]
+        at: Sequence[int] = range(len(keys))
+        bad: list[Bad] = []
+        if set(map(type, values)) != {bytes}:
+            pairs = zip(keys, values, strict=True)
+            bad = [_changed(key, value) for key, value in pairs if isinstance(value, Exception)]
+            at = [n for n, value in enumerate(values) if isinstance(value, bytes)]
         there = values if len(at) == len(keys) else [values[n] for n in at]
         size = sum(map(len, there))
         if self._payloads is not None:
@@ -57,18 +59,25 @@ class Strings:
         if self._format == "raw":
             return Made(["value"], [pa.array(there, pa.binary())], at, bad, [], size)
         try:
-            array = pa.array(there, pa.string())
+            return Made(["value"], [pa.array(there, pa.string())], at, bad, [], size)
         except pa.ArrowInvalid:
-            bad += [
-                Bad(
-                    keys[n], "not UTF-8; format: raw gives bytes", written(keys[n], value=values[n])
-                )
-                for n in at
-                if not is_text(values[n])
-            ]
-            at = [n for n in at if is_text(values[n])]
-            array = pa.array([values[n] for n in at], pa.string())
-        return Made(["value"], [array], at, bad, [], size)
+            return self._sorted_out(keys, values, at, bad, size)
+
+    def _sorted_out(
+        self,
+        keys: Sequence[bytes],
+        values: Sequence[bytes],
+        at: Sequence[int],
+        bad: list[Bad],
+        size: int,
+    ) -> Made:
+        """Set aside the values that are no text."""
+        said = "not UTF-8; format: raw gives bytes"
+        others = [n for n in at if not is_text(values[n])]
+        bad += [Bad(keys[n], said, written(keys[n], value=values[n])) for n in others]
+        good = [n for n in at if is_text(values[n])]
+        array = pa.array([values[n] for n in good], pa.string())
+        return Made(["value"], [array], good, bad, [], size)
 
     def _parsed(
         self,
@@ -85,7 +94,7 @@ class Strings:
                 found.rejected.column(n).to_pylist() for n in ("reason", "record", "location")
             )
             bad += map(Bad, [place.encode() for place in places], reasons, records)
-        kept = [at[position] for position in found.kept]
+        kept = at if len(found.kept) == len(at) else [at[position] for position in found.kept]
         names = [f"{name}_" if name in OWN else name for name in found.batch.schema.names]
         return Made(names, found.batch.columns, kept, bad, [], size)
 

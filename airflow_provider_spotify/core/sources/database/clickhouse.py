@@ -220,7 +220,7 @@ class ClickhouseSource(Source[ClickhouseConfig]):
         with closing(batches):
             for rows, upto, last in sections(batches, by=sql.KEY):
                 batch, rejected = convert(rows)
-                value = value if upto is None else str(upto.as_py())
+                value = value if upto is None else sql.written(upto)
                 cursor = key.saved(value, more=not last, unset=unset)
                 if part and part.upto is not None:
                     cursor = {**cursor, "upto": part.upto}

@@ -124,7 +124,8 @@ class Reading:
         return list(zip(streams, most, strict=True))
 
     def _is_done(self, stream: Stream) -> bool:
-        return stream.caught_up and (self._config.until.caught_up or self._window is not None)
+        bounded = self._window is not None or self._config.slices is not None
+        return stream.caught_up and (bounded or self._config.until.caught_up)
 
     def _ended(self) -> bool:
         if self._left is not None and self._left <= 0:

@@ -77,6 +77,8 @@ def sign_in(
     if not secret or (kind == "basic" and not credentials.login):
         lacks = "a password" if not secret else "a login"
         raise ConfigurationError(f"auth: {kind} needs {lacks} in the connection")
+    if not secret.isprintable():
+        raise ConfigurationError("auth: the connection's secret holds a line break; take it away")
     if kind == "basic":
         pair = base64.b64encode(f"{credentials.login}:{secret}".encode()).decode()
         return Signed(url, {**headers, "Authorization": f"Basic {pair}"}, None)

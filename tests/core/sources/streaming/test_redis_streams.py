@@ -294,6 +294,8 @@ def test_a_stream_is_cut_into_spans_of_time(link: Link, make: Make) -> None:
     counts = [len(rows(read(part, since))) for part in parts]
     assert sum(counts) == 800
     assert min(counts) > 150
+    endless = parts[0].narrowed(until={"caught_up": False, "rows": 10_000})
+    assert len(rows(read(endless, since))) == counts[0], "a part ends where it ends"
     assert asyncio.run(make(streams=["s", "t", "u"]).partitions(2))[0].config.streams == ["s", "u"]
 
 

@@ -459,6 +459,9 @@ def test_kind_that_lacks_its_secret_is_said(make: Make) -> None:
     bare = Credentials(host="ws://127.0.0.1:1")
     with pytest.raises(ConfigurationError, match="auth: bearer needs a password"):
         read(make(credentials=bare, auth={"kind": "bearer"}))
+    broken = bare.model_copy(update={"password": SecretStr("secret\n")})
+    with pytest.raises(ConfigurationError, match="holds a line break"):
+        read(make(credentials=broken))
 
 
 def test_subprotocol_is_agreed_on(feed: Feed, make: Make) -> None:
