@@ -278,7 +278,8 @@ def scheduler(place: Place, rows: int | None) -> Case:
             for name, kind in zip(pair, ("yaml", "python"), strict=True):
                 command = [*program, "run", kind, size, state]
                 ways.append(Way(name, command, prepare=[*program, "copy", kind, size]))
-            goals.append(Goal(pair[0], pair[1], 1.1, "seconds"))
+            if state == "idle" or size != "10":  # whose 30 DAGs are due for three loops only
+                goals.append(Goal(pair[0], pair[1], 1.1, "seconds"))
     return Case(
         name="scheduler",
         title="One loop of Airflow's scheduler, with 3 imports of each tenant",

@@ -150,6 +150,8 @@ class ImportOperator(SourceWords, BaseOperator):
 
         :param until: when a stream's load ends, as ISO 8601
         """
+        if until is None and isinstance(event, Mapping):
+            until = event.get("until")  # ``dag.test()`` keeps nothing but the event
         return self._run(context, until=datetime.fromisoformat(until) if until else None)
 
     def on_kill(self) -> None:

@@ -95,7 +95,7 @@ class SourceReadyTrigger(BaseEventTrigger):
             try:
                 since = await self._since()
                 if self._over or (since != fired and await self._ready(since)):
-                    yield _event(ready=True, since=since)
+                    yield self._fired(since)
                     fired = since
             except TransientError as error:
                 wait = max(wait, error.retry_after or 0)
@@ -118,6 +118,10 @@ class SourceReadyTrigger(BaseEventTrigger):
             return wait
         left = datetime.fromisoformat(self.until) - datetime.now(UTC)
         return max(0.0, min(wait, left.total_seconds()))
+
+    def _fired(self, since: Cursor | None) -> TriggerEvent:
+        until = {} if self.until is None else {"until": self.until}
+        return _event(ready=True, since=since, **until)
 
     async def _open(self) -> Source[Any]:
         credentials = await acredentials(self.conn_id) if self.conn_id else Credentials()

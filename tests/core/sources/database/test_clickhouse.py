@@ -199,7 +199,7 @@ TYPES: dict[str, tuple[str, pa.DataType, Any]] = {
     "JSON": ('\'{"a": {"b": 1}}\'', pa.string(), '{"a":{"b":1}}'),
     "Dynamic": ("'text'", pa.string(), '"text"'),
     "Variant(String, UInt64)": ("42::UInt64", pa.string(), "42"),
-    "Array(JSON)": ('[\'{"a": 1}\']', pa.string(), '[{"a":1}]'),
+    "Array(JSON)": ("['{\"a\": 1}']", pa.string(), '[{"a":1}]'),
     "SimpleAggregateFunction(sum, UInt64)": ("5", pa.uint64(), 5),
 }
 
@@ -218,7 +218,9 @@ def test_a_type_arrives_as_documented(
     assert found.to_pylist() == [expected]
 
 
-@pytest.mark.parametrize("type_", ["UUID", "IPv6", "Enum8('a' = 1)", "DateTime", "Int256", "Date32"])
+@pytest.mark.parametrize(
+    "type_", ["UUID", "IPv6", "Enum8('a' = 1)", "DateTime", "Int256", "Date32"]
+)
 def test_null_stays_null(make: Callable[..., ClickhouseSource], run: Run, type_: str) -> None:
     """A Nullable column of a type that the server casts keeps its nulls."""
     run(f"CREATE TABLE t (id Int8, v Nullable({type_})) ENGINE = MergeTree ORDER BY id")
@@ -228,7 +230,9 @@ def test_null_stays_null(make: Callable[..., ClickhouseSource], run: Run, type_:
 
 def test_nested_columns_are_lists(make: Callable[..., ClickhouseSource], run: Run) -> None:
     """A Nested column comes as the arrays that it consists of."""
-    run("CREATE TABLE t (id Int8, n Nested(a UUID, b Enum8('x' = 1))) ENGINE = MergeTree ORDER BY id")
+    run(
+        "CREATE TABLE t (id Int8, n Nested(a UUID, b Enum8('x' = 1))) ENGINE = MergeTree ORDER BY id"
+    )
     run("INSERT INTO t VALUES (1, [toUUID('61f0c404-5cb3-11e7-907b-a6006ad3dba0')], ['x'])")
     (row,) = rows(read(make(table="t")))
     assert row["n.a"] == ["61f0c404-5cb3-11e7-907b-a6006ad3dba0"]
@@ -447,7 +451,10 @@ def test_what_the_login_may_not_do_is_forbidden(
     ("settings", "where"),
     [
         ({"max_memory_usage": 1000}, "id > 0"),
-        ({"max_execution_time": 0.1}, "(SELECT count() FROM numbers(1e12) WHERE sipHash64(number) = 1) < 9"),
+        (
+            {"max_execution_time": 0.1},
+            "(SELECT count() FROM numbers(1e12) WHERE sipHash64(number) = 1) < 9",
+        ),
     ],
 )
 def test_limits_of_the_server_are_transient(
