@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import fastavro
 import pyarrow as pa
 
-from airflow_provider_spotify.core.errors import DataError, ImporterError, MissingDependency
 from airflow_provider_spotify.core.clients.avro_shapes import Shape, shape_of
+from airflow_provider_spotify.core.errors import DataError, ImporterError, MissingDependency
 
 BUFFER = 1 << 20
 LONGEST = 4 << 20

@@ -231,7 +231,8 @@ def test_null_stays_null(make: Callable[..., ClickhouseSource], run: Run, type_:
 def test_nested_columns_are_lists(make: Callable[..., ClickhouseSource], run: Run) -> None:
     """A Nested column comes as the arrays that it consists of."""
     run(
-        "CREATE TABLE t (id Int8, n Nested(a UUID, b Enum8('x' = 1))) ENGINE = MergeTree ORDER BY id"
+        "CREATE TABLE t (id Int8, n Nested(a UUID, b Enum8('x' = 1))) "
+        "ENGINE = MergeTree ORDER BY id"
     )
     run("INSERT INTO t VALUES (1, [toUUID('61f0c404-5cb3-11e7-907b-a6006ad3dba0')], ['x'])")
     (row,) = rows(read(make(table="t")))
@@ -463,7 +464,7 @@ def test_limits_of_the_server_are_transient(
     """Too little memory (241) or time (159) may be otherwise later."""
     run(PLAYS)
     run(FILL)
-    with pytest.raises(TransientError, match="limit|exceeded"):
+    with pytest.raises(TransientError, match=r"limit|exceeded"):
         read(make(table="plays", where=where, settings=settings, max_block_size=10))
 
 
@@ -492,10 +493,10 @@ def test_an_error_in_the_middle_of_the_answer_is_an_error(
 
 @pytest.mark.parametrize("how", ["cut at a batch", "cut in a batch", "plain text", "tagged"])
 def test_a_stream_that_ends_too_early_is_an_error(how: str) -> None:
-    """However a server or a proxy ends its answer, what lacks the end of the stream is not whole."""
+    """However a server or a proxy ends its answer, what lacks its end is not taken for whole."""
     with broken_server(how) as credentials:
         source = ClickhouseSource(ClickhouseConfig(query="SELECT 1"), credentials=credentials)
-        with pytest.raises(TransientError, match="broke|memory") as caught:
+        with pytest.raises(TransientError, match=r"broke|memory") as caught:
             read(source)
         assert ("memory limit exceeded" in str(caught.value)) == (how in ("plain text", "tagged"))
 
