@@ -25,13 +25,16 @@ up: .venv/installed ## The same, and stay: prints the address of the UI.
 test: .venv/installed ## Run every test that needs no outside account.
 	$(BIN)/python -m pytest
 
+# The suites of the other sinks take ten minutes and know nothing of Airflow: `make test` runs them.
+ELSEWHERE = $(foreach sink,clickhouse delta postgres,--ignore tests/core/sinks/test_$(sink).py)
+
 test-core: ## Run the core's tests, kills excepted, in an environment without Airflow.
 	test -x .venv-core/bin/python || $(PYTHON) -m venv .venv-core
 	.venv-core/bin/python -m pip install --quiet uv
 	.venv-core/bin/python -m demo.core_requirements > .venv-core/requirements.txt
 	.venv-core/bin/uv pip install --quiet --python .venv-core/bin/python --constraint constraints.txt -r .venv-core/requirements.txt
 	.venv-core/bin/uv pip install --quiet --python .venv-core/bin/python --no-deps --editable .
-	.venv-core/bin/python -m pytest tests/core -m 'not chaos'
+	.venv-core/bin/python -m pytest tests/core -m 'not chaos' $(ELSEWHERE)
 
 chaos: .venv/installed ## Kill loads 200 times at random points and compare with an undisturbed run.
 	SPOTIFY_IMPORTS_KILLS=200 $(BIN)/python -m pytest -m chaos --timeout 7200
