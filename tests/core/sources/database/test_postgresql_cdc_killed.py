@@ -136,13 +136,15 @@ def test_killed_imports_of_changes_end_with_the_table(
     with Writer(postgres_database, random.Random(SEED)).writing():
         undisturbed = story(place.order("run 0"))
         assert not undisturbed.error, undisturbed.error
-        for moment in islice(moments(dice, undisturbed), KILLS):
+        for moment in islice(moments(dice, undisturbed), 6 * KILLS):
             number += dice.random() < 0.5  # else the same run is tried again
             said = story(place.order(f"run {number}"), until=moment)
             assert not said.error, said.error
             print(f"seed {SEED}, {way}: run {number}, kill at {moment}; {said.stages[-1][0]}")
             hits += said.stages[-1][0] != "end"
-    assert hits >= KILLS / 3, "most loads had ended before they were to be killed"
+            if hits == KILLS:
+                break
+    assert hits >= KILLS / 2, "most loads had ended before they were to be killed"
     for last in (f"run {number}", "run of what is left"):
         said = story(place.order(last))
         assert not said.error, said.error
