@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow_provider_spotify.core import errors
 from airflow_provider_spotify.hooks.errors import ImportRetryPolicy, translated
 
-RETRIED = {"TransientError", "QuotaExhausted", "Cancelled", "ImporterError", "NothingToDo"}
+RETRIED = {"TransientError", "QuotaExhausted", "Idle", "Cancelled", "ImporterError", "NothingToDo"}
 EVERY = {
     name: kind
     for name, kind in vars(errors).items()
@@ -39,7 +39,7 @@ def test_nothing_to_do_skips_the_task() -> None:
         raise errors.NothingToDo("what happened")
 
 
-@pytest.mark.parametrize("name", ["TransientError", "QuotaExhausted", "Cancelled"])
+@pytest.mark.parametrize("name", ["TransientError", "QuotaExhausted", "Idle", "Cancelled"])
 def test_what_may_pass_reaches_airflow_as_it_is(name: str) -> None:
     error = build(EVERY[name])
     with pytest.raises(errors.ImporterError) as caught, translated():

@@ -196,7 +196,7 @@ def test_mapped_tasks_share_the_work(run_dag: Run, csv: Path, warehouse: str) ->
     ("words", "message"),
     [
         ({"destination": "nowhere"}, "no Airflow connection 'nowhere'"),
-        ({"destination": "lake"}, "is of type 'aws', which is no destination"),
+        ({"destination": "lake"}, "is of type 'mongo', which is no destination"),
         ({"path": "{{ 'x' * 0 }}"}, "path"),
     ],
 )
@@ -208,7 +208,7 @@ def test_wrong_configuration_fails_without_a_retry_and_says_what_is_wrong(
     words: dict[str, Any],
     message: str,
 ) -> None:
-    connection("lake", conn_type="aws")
+    connection("lake", conn_type="mongo")
     failures: list[str] = []
     with dag("wrong") as made:
         load(csv, retries=1, retry_delay=timedelta(0), on_failure_callback=note(failures), **words)
