@@ -110,7 +110,8 @@ def _written(value: Any) -> str:
         return "{" + ", ".join(f"{_written(k)}: {_written(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_written, value)) + "]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    plain = isinstance(value, str) and '"' not in value
+    return json.dumps(value, ensure_ascii=False) if plain else repr(value)
 
 
 def _indented(text: str) -> str:
