@@ -113,8 +113,7 @@ class Source(ABC, Generic[C]):
         """Split what comes after ``since`` into at most ``n`` sources that read the same rows.
 
         A partition is this source with a narrower config. What arrives after this call belongs to
-        none of them, so that ``joined`` leaves no gap; each begins at ``since``. A lone part may
-        read on.
+        none of them, so that ``joined`` leaves no gap; each begins at ``since``.
         """
         return [self]
 

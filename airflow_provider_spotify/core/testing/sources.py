@@ -276,8 +276,7 @@ class SourceConformance(ABC):
         later = rows_of(read(self.make_source(), cursor or begun))
         apart = sum((rows_of(chunks) for chunks in read_apart), Counter())
         assert rows_of(first) + apart + later == rows_of(read(self.make_source()))
-        if len(parts) > 1:  # a lone part may read on: there is no other that must agree with it
-            assert later.total() == (added or 0)
+        assert later.total() == (added or 0)
 
     def _needs_increments(self) -> None:
         if not self.incremental:

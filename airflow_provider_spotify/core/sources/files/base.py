@@ -138,11 +138,11 @@ class FileSource(Source[C]):
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Deal the new files out to at most ``n`` sources of about equal bytes."""
         files = await asyncio.to_thread(self._new, FileLog.resume(since), None)
+        if not files:
+            return [self]
         piles: list[list[File]] = [[] for _ in range(max(1, min(n, len(files))))]
         for file in sorted(files, key=lambda f: -f.size):
             min(piles, key=lambda pile: sum(f.size for f in pile)).append(file)
-        if len(piles) == 1:
-            return [self]
         return [self.narrowed(path=[_literal(f.path) for f in pile]) for pile in piles if pile]
 
     def joined(self, cursors: Sequence[Cursor | None]) -> Cursor | None:
