@@ -18,7 +18,7 @@ from airflow_provider_spotify.core.clients.clickhouse import (
 )
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
 from airflow_provider_spotify.core.model import DatasetName, Health
-from airflow_provider_spotify.core.sinks.base import Load, LoadSpec, SinkConfig
+from airflow_provider_spotify.core.sinks.base import LoadSpec, SinkConfig
 from airflow_provider_spotify.core.sinks.sql.sink import SqlSink
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_spotify.core.sinks._clickhouse_database import ClickHouseDatabase
     from airflow_provider_spotify.core.sinks._clickhouse_ledger import ClickHouseLedger
+    from airflow_provider_spotify.core.sinks.sql.load import SqlLoad
+    from airflow_provider_spotify.core.sinks.sql.session import Database
 
 _OLDEST = (25, 8)
 """Time64, CLONE AS and IS DISTINCT FROM in any condition are there since then."""
@@ -54,31 +56,10 @@ class ClickhouseSink(SqlSink[ClickhouseConfig]):
     conn_type = "clickhouse"
     extra = "database"
 
-    def begin(self, spec: LoadSpec) -> Load:
-        """Open a load; see the base class. Different partitions or parts do not exclude each other.
-
-        :raises ConfigurationError: if the load belongs to another tenant than the sink
-        :raises TransientError: if another load of the same import is under way
-        """
+    def _for_load(self, spec: LoadSpec) -> tuple[Database, type[SqlLoad]]:
         from airflow_provider_spotify.core.sinks._clickhouse_load import ClickHouseLoad
-        from airflow_provider_spotify.core.sinks.sql.parts import lock_name
 
-        if spec.tenant != self.tenant:
-            raise ConfigurationError(
-                f"a load of tenant {spec.tenant!r} was begun in a sink of tenant {self.tenant!r}"
-            )
-        database = self.database(spec)
-        try:
-            lock = database.lock(lock_name(spec, part=spec.run.part))
-            lock.__enter__()
-            try:
-                return ClickHouseLoad(spec, database=database, lock=lock)
-            except BaseException:
-                lock.__exit__(None, None, None)
-                raise
-        except BaseException:
-            database.close()
-            raise
+        return self.database(spec), ClickHouseLoad
 
     def database(self, spec: LoadSpec | None = None) -> ClickHouseDatabase:
         """Return the database, unconnected; of a load, it knows what the table is ordered by."""

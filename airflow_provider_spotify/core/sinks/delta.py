@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
+from airflow_provider_spotify.core.errors import ImporterError
 from airflow_provider_spotify.core.model import DatasetName, Health
-from airflow_provider_spotify.core.sinks.base import Load, LoadSpec, SinkConfig
+from airflow_provider_spotify.core.sinks.base import LoadSpec, SinkConfig
 from airflow_provider_spotify.core.sinks.sql.sink import SqlSink
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_spotify.core.clients.delta import Place
     from airflow_provider_spotify.core.sinks._delta_database import DeltaDatabase
     from airflow_provider_spotify.core.sinks.sql.ledger import Ledger
+    from airflow_provider_spotify.core.sinks.sql.load import SqlLoad
+    from airflow_provider_spotify.core.sinks.sql.session import Database
 
 
 class DeltaConfig(SinkConfig):
@@ -50,32 +52,12 @@ class DeltaSink(SqlSink[DeltaConfig]):
     conn_type = "aws"
     extra = "lake"
 
-    def begin(self, spec: LoadSpec) -> Load:
-        """Open a load; see the base class. Different partitions or parts do not exclude each other.
-
-        :raises ConfigurationError: if the load belongs to another tenant than the sink
-        :raises TransientError: if another load of the same import is under way
-        """
+    def _for_load(self, spec: LoadSpec) -> tuple[Database, type[SqlLoad]]:
         from airflow_provider_spotify.core.sinks._delta_load import DeltaLoad
         from airflow_provider_spotify.core.sinks.sql.parts import lock_name
 
-        if spec.tenant != self.tenant:
-            raise ConfigurationError(
-                f"a load of tenant {spec.tenant!r} was begun in a sink of tenant {self.tenant!r}"
-            )
         app = lock_name(spec, part=None)
-        database = self.database(import_name=spec.import_name, app=app)
-        try:
-            lock = database.lock(lock_name(spec, part=spec.run.part))
-            lock.__enter__()
-            try:
-                return DeltaLoad(spec, database=database, lock=lock)
-            except BaseException:
-                lock.__exit__(None, None, None)
-                raise
-        except BaseException:
-            database.close()
-            raise
+        return self.database(import_name=spec.import_name, app=app), DeltaLoad
 
     def place(self) -> Place:
         """Return where the tables are.

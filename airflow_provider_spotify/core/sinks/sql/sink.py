@@ -21,6 +21,7 @@ from airflow_provider_spotify.core.sinks.sql import ledger as books
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from airflow_provider_spotify.core.sinks.sql.load import SqlLoad
     from airflow_provider_spotify.core.sinks.sql.session import Database, Session
 
 C = TypeVar("C", bound=SinkConfig)
@@ -34,26 +35,30 @@ class SqlSink(Sink[C]):
     def database(self) -> Database:
         """Return the database, unconnected; each load has its own."""
 
+    def _for_load(self, spec: LoadSpec) -> tuple[Database, type[SqlLoad]]:
+        """Return the database of one load, and what its loads are."""
+        from airflow_provider_spotify.core.sinks.sql.load import SqlLoad  # loads pyarrow
+
+        return self.database(), SqlLoad
+
     def begin(self, spec: LoadSpec) -> Load:
         """Open a load; see the base class. Different partitions or parts do not exclude each other.
 
         :raises ConfigurationError: if the load belongs to another tenant than the sink
         :raises TransientError: if another load of the same import is under way
         """
-        # these load pyarrow
-        from airflow_provider_spotify.core.sinks.sql.load import SqlLoad
-        from airflow_provider_spotify.core.sinks.sql.parts import lock_name
+        from airflow_provider_spotify.core.sinks.sql.parts import lock_name  # loads pyarrow
 
         if spec.tenant != self.tenant:
             raise ConfigurationError(
                 f"a load of tenant {spec.tenant!r} was begun in a sink of tenant {self.tenant!r}"
             )
-        database = self.database()
+        database, load = self._for_load(spec)
         try:
             lock = database.lock(lock_name(spec, part=spec.run.part))
             lock.__enter__()
             try:
-                return SqlLoad(spec, database=database, lock=lock)
+                return load(spec, database=database, lock=lock)
             except BaseException:
                 lock.__exit__(None, None, None)
                 raise
