@@ -52,7 +52,7 @@ def credentials_of(port: int) -> Credentials:
 def clickhouse_server(folder: Path, *, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Yield a server's process over a folder; it may be killed, and started again on the same."""
     if find_spec("chdb") is None:
-        missing(f"chdb is not installed (pip install chdb), nor is {URL} set")
+        missing(f"chdb is not installed (pip install chdb-core), nor is {URL} set")
     data = folder / "data"
     data.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "tests.services.clickhouse_front"]
