@@ -12,6 +12,7 @@
     │   ├── QualityViolation    a check of severity ``error`` failed
     │   └── TooManyRejected     more rows were rejected than ``max_rejected`` allows
     ├── NothingToDo             skip this run; there is nothing new
+    ├── BudgetSpent             this run may ask no more: keep what came, the next run goes on
     ├── TransientError          try again, not before ``retry_after`` seconds
     │   ├── QuotaExhausted      the wait is long: keep the cursor, free the worker, resume later
     │   └── Idle                a stream is silent: free the worker, resume when it has something
@@ -70,6 +71,10 @@ class TooManyRejected(DataError):
 
 class NothingToDo(ImporterError):
     """There is nothing new to import."""
+
+
+class BudgetSpent(ImporterError):
+    """The run has asked for all it may; what came before is kept, and the next run goes on."""
 
 
 class TransientError(ImporterError):

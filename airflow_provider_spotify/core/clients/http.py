@@ -26,7 +26,6 @@ from airflow_provider_spotify.core.clients.http_messages import (
     Params,
     Request,
     Response,
-    Stats,
     for_stranger,
     join,
     origin,
@@ -38,6 +37,7 @@ from airflow_provider_spotify.core.clients.http_retry import persistently
 from airflow_provider_spotify.core.clients.http_settings import HttpSettings
 from airflow_provider_spotify.core.clients.http_transport import Transport
 from airflow_provider_spotify.core.errors import ConfigurationError, QuotaExhausted, TransientError
+from airflow_provider_spotify.core.usage import Usage
 
 __all__ = [
     "HttpClient",
@@ -47,7 +47,6 @@ __all__ = [
     "RateLimited",
     "Request",
     "Response",
-    "Stats",
 ]
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -61,6 +60,7 @@ class HttpClient:
     :param tenant: whose data it is; part of the cache's key
     :param classify: looks at every answer first and may name the error it stands for, for APIs
         whose statuses mislead (200 with an error body, 429 for what is forbidden)
+    :param usage: counts what is asked for, and stops where the run's budget ends
     """
 
     def __init__(
@@ -70,9 +70,10 @@ class HttpClient:
         auth: Auth | None = None,
         tenant: str = "default",
         classify: Classify | None = None,
+        usage: Usage | None = None,
     ) -> None:
         self.settings = settings
-        self.stats = Stats()
+        self.usage = usage or Usage()
         self._auth = auth
         self._tenant = tenant
         self._classify = classify
@@ -84,7 +85,7 @@ class HttpClient:
             f"{urlsplit(settings.base_url).netloc}:{fingerprint}",
             rate=settings.rate_limit,
             max_wait=self._max_wait,
-            stats=self.stats,
+            usage=self.usage,
             redis_url=settings.redis_url,
         )
         self._cache: Cache | None = None
@@ -172,14 +173,14 @@ class HttpClient:
                 attempts=self.settings.retry_attempts,
                 max_wait=self._max_wait,
                 idempotent=method in IDEMPOTENT if idempotent is None else idempotent,
-                stats=self.stats,
+                usage=self.usage,
                 pause=self._limiter.pause,
             )
 
         if self._cache is None or method != "GET" or body is not None:
             return await send(request)
         response = await self._cache.answer(request, send)
-        self.stats.cache_hits += response.from_cache
+        self.usage.cache_hits += response.from_cache
         return response
 
     def _build(
@@ -265,7 +266,7 @@ class HttpClient:
 
     async def _send(self, request: Request) -> Response:
         async with self._slots:
-            self.stats.requests += 1
+            self.usage.ask()
             return await self._transport.send(request)
 
 

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_spotify.core.clients.http_messages import Stats
 from airflow_provider_spotify.core.clients.http_settings import Rate
 from airflow_provider_spotify.core.errors import (
     ConfigurationError,
@@ -18,6 +17,7 @@ from airflow_provider_spotify.core.errors import (
     QuotaExhausted,
     TransientError,
 )
+from airflow_provider_spotify.core.usage import Usage
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -200,12 +200,12 @@ class Limiter:
         *,
         rate: Rate | None,
         max_wait: float,
-        stats: Stats,
+        usage: Usage,
         redis_url: SecretStr | None = None,
     ) -> None:
         self._store = _Shared(key, rate, redis_url) if redis_url else _Local(key, rate)
         self._max_wait = max_wait
-        self._stats = stats
+        self._usage = usage
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
@@ -223,7 +223,7 @@ class Limiter:
         """
         async with self._turn:
             while wait := await self._left():
-                self._stats.waited += wait
+                self._usage.waited += wait
                 await asyncio.sleep(wait)
 
     async def _left(self) -> float:

@@ -81,16 +81,6 @@ class Response:
         return "".join(c if c.isprintable() else " " for c in start)[:limit].strip()
 
 
-@dataclass(slots=True)
-class Stats:
-    """What a client did so far; ``waited`` is seconds spent on limits and between attempts."""
-
-    requests: int = 0
-    retries: int = 0
-    cache_hits: int = 0
-    waited: float = 0.0
-
-
 def origin(url: str) -> Origin:
     """Return who a URL is sent to.
 

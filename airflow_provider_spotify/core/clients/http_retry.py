@@ -9,8 +9,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_random_exponential
 
 from airflow_provider_spotify.core.clients.http_errors import NotSent, RateLimited
-from airflow_provider_spotify.core.clients.http_messages import Stats
 from airflow_provider_spotify.core.errors import QuotaExhausted, TransientError
+from airflow_provider_spotify.core.usage import Usage
 
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
@@ -28,12 +28,12 @@ class _Patience:
     """
 
     def __init__(
-        self, *, attempts: int, max_wait: float, idempotent: bool, stats: Stats, pause: Pause
+        self, *, attempts: int, max_wait: float, idempotent: bool, usage: Usage, pause: Pause
     ) -> None:
         self._attempts = attempts
         self._max_wait = max_wait
         self._idempotent = idempotent
-        self._stats = stats
+        self._usage = usage
         self._pause = pause
         self._failed = 0
         self._waited = 0.0
@@ -71,8 +71,8 @@ class _Patience:
     async def before(self, state: RetryCallState) -> None:
         """Count the wait; what was told to slow down holds back every request of its key."""
         seconds = state.next_action.sleep if state.next_action else 0.0
-        self._stats.retries += 1
-        self._stats.waited += seconds
+        self._usage.retries += 1
+        self._usage.waited += seconds
         if state.outcome and isinstance(state.outcome.exception(), RateLimited):
             await self._pause(seconds)
 
@@ -83,7 +83,7 @@ async def persistently(
     attempts: int,
     max_wait: float,
     idempotent: bool,
-    stats: Stats,
+    usage: Usage,
     pause: Pause,
 ) -> T:
     """Run ``attempt`` until it succeeds, fails for good, or ``attempts`` are used up.
@@ -94,7 +94,7 @@ async def persistently(
     :param pause: holds back the other requests of the same key for so many seconds
     """
     patience = _Patience(
-        attempts=attempts, max_wait=max_wait, idempotent=idempotent, stats=stats, pause=pause
+        attempts=attempts, max_wait=max_wait, idempotent=idempotent, usage=usage, pause=pause
     )
     retrying = AsyncRetrying(
         wait=patience.wait,

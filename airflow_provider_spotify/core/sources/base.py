@@ -16,6 +16,7 @@ from airflow_provider_spotify.core.model import (
     Health,
     Window,
 )
+from airflow_provider_spotify.core.usage import Usage
 
 NO_CREDENTIALS = Credentials()
 
@@ -60,6 +61,8 @@ class Source(ABC, Generic[C]):
         self.config = config
         self.credentials = credentials
         self.tenant = tenant
+        self.usage = Usage()
+        """What reading has asked of the system; the pipeline gives one with the run's budget."""
 
     @abstractmethod
     def read(self, since: Cursor | None, window: Window | None = None) -> AsyncIterator[Chunk]:
@@ -79,6 +82,10 @@ class Source(ABC, Generic[C]):
     @abstractmethod
     async def is_ready(self, since: Cursor | None, window: Window | None = None) -> bool:
         """Say whether ``read`` would yield anything now, as cheaply as the system allows."""
+
+    def rereads(self) -> str | None:
+        """Say why rows come again that were read before, if they do: they need a merge."""
+        return None
 
     def wants(self) -> Wanted | None:
         """Name the values that ``given`` must bring before this source can read, if any."""

@@ -60,8 +60,8 @@ async def test_a_passing_server_error_is_tried_again(server, status):
     server.plan("/v1/items", Fault(status))
     async with client(server) as http:
         assert await http.get_json("items") == {"items": [1, 2, 3]}
-        assert http.stats.retries == 1
-        assert http.stats.requests == 2
+        assert http.usage.retries == 1
+        assert http.usage.requests == 2
 
 
 @pytest.mark.parametrize("how", ["truncated", "drop"])
@@ -71,7 +71,7 @@ async def test_a_body_or_connection_that_breaks_off_is_asked_for_again(server, h
     server.plan("/v1/items", *[Fault(body={"items": [1, 2, 3]}, how=how)] * times)
     async with client(server) as http:
         assert await http.get_json("items") == {"items": [1, 2, 3]}
-        assert http.stats.retries == 1
+        assert http.usage.retries == 1
 
 
 async def test_json_that_is_cut_inside_a_whole_body_is_asked_for_again(server):
@@ -115,7 +115,7 @@ async def test_a_refused_connection_names_the_address_and_is_transient(server):
     async with client(server, base_url="http://127.0.0.1:9", retry_attempts=2) as http:
         with pytest.raises(TransientError, match=r"127\.0\.0\.1:9/items: cannot connect"):
             await http.get_json("items")
-        assert http.stats.retries == 1
+        assert http.usage.retries == 1
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ async def test_a_short_retry_after_is_waited_for(server):
     started = time.monotonic()
     async with client(server) as http:
         await http.get_json("items")
-        assert http.stats.waited >= 0.5
+        assert http.usage.waited >= 0.5
     assert time.monotonic() - started >= 0.5
 
 
@@ -185,7 +185,7 @@ async def test_a_429_without_retry_after_backs_off(server):
     server.plan("/v1/items", too_many())
     async with client(server) as http:
         await http.get_json("items")
-        assert http.stats.retries == 1
+        assert http.usage.retries == 1
 
 
 async def test_a_long_retry_after_frees_the_caller_and_holds_back_the_others(server):

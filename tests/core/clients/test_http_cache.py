@@ -46,7 +46,7 @@ async def test_an_answer_is_kept_for_its_time_and_over_clients(server, tmp_path)
             response = await http.request("GET", "items")
             assert response.json() == {"n": 1}
     assert response.from_cache
-    assert http.stats.cache_hits == 1
+    assert http.usage.cache_hits == 1
     assert len(server.seen) == 1
 
 
@@ -92,7 +92,7 @@ async def test_tenants_and_credentials_do_not_see_each_others_answers(server, tm
         async with client(server, tmp_path, tenant=tenant, auth=auth) as http:
             await http.get_json("items")
     assert len(server.seen) == 3
-    assert http.stats.cache_hits == 1
+    assert http.usage.cache_hits == 1
 
 
 async def test_parameters_are_part_of_what_is_kept(server, tmp_path):

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from airflow_provider_spotify.core.clients.http import HttpClient, HttpSettings, Stats
+from airflow_provider_spotify.core.clients.http import HttpClient, HttpSettings
 from airflow_provider_spotify.core.clients.http_limits import Limiter, forget_limits
 from airflow_provider_spotify.core.clients.http_settings import Rate, RateLimit
 from airflow_provider_spotify.core.errors import QuotaExhausted, TransientError
+from airflow_provider_spotify.core.usage import Usage
 from tests.services.http_server import HttpServer, too_many
 from tests.services.process import free_port
 from tests.services.redis import redis_server
@@ -62,7 +63,7 @@ def limiter(rate: str | None, *, url: str | None = None, key: str = "k") -> Limi
         key,
         rate=RATE.validate_python(rate) if rate else None,
         max_wait=5,
-        stats=Stats(),
+        usage=Usage(),
         redis_url=SecretStr(url) if url else None,
     )
 
