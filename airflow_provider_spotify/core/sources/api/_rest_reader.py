@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
-from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from airflow_provider_spotify.core.errors import ConfigurationError, DataError
+from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Cursor, Window
-from airflow_provider_spotify.core.sources.api._rest_pages import Page, Position
-from airflow_provider_spotify.core.sources.api._rest_since import Boundary, Record, inside
+from airflow_provider_spotify.core.sources.api._rest_since import inside
+from airflow_provider_spotify.core.sources.web.boundary import Boundary, Record
+from airflow_provider_spotify.core.sources.web.pages import Page, Position
+from airflow_provider_spotify.core.sources.web.paging import Listing, cancel, cleaned, paged, start
 
 if TYPE_CHECKING:
     from airflow_provider_spotify.core.clients.http import HttpClient
     from airflow_provider_spotify.core.sources.api.rest import RestConfig
-
-log = logging.getLogger(__name__)
 
 
 class Task(NamedTuple):
@@ -91,62 +90,28 @@ class Reader:
                 # Most targets have one page: the next ones' first pages are read meanwhile.
                 for near in range(index + 1, min(index + self._width, len(self._task.targets))):
                     if near not in firsts:
-                        firsts[near] = self._start(near, self._config.pages.first())
-                async with aclosing(self._of(index, firsts.pop(index, None))) as pages:
+                        firsts[near] = start(self._listing(near), self._config.pages.first())
+                listing, first = self._listing(index), firsts.pop(index, None)
+                async with aclosing(paged(listing, begin=self._position, first=first)) as pages:
                     async for page, following in pages:
                         self._at, self._position = (
                             (index, following) if following else (index + 1, None)
                         )
                         yield self._take(index, page)
         finally:
-            await _cancel(firsts.values())
+            await cancel(firsts.values())
 
     @property
     def _width(self) -> int:
         return self._config.concurrency
 
-    async def _of(
-        self, index: int, first: asyncio.Task[Page] | None
-    ) -> AsyncGenerator[tuple[Page, Position | None], None]:
-        """Yield each page of one target, with the position of the next."""
-        kind = self._config.pages
-        begin = self._position or kind.first()
-        under_way = deque([(begin, first or self._start(index, begin))])
-        known: Iterator[Position] | None = None
-        try:
-            while under_way:
-                position, task = under_way.popleft()
-                if known is None:
-                    position, page = await self._begun(index, position, task)
-                    known = iter(kind.ahead(position, page))
-                else:
-                    page = await task
-                while len(under_way) < self._width and (ahead := next(known, None)):
-                    under_way.append((ahead, self._start(index, ahead)))
-                following = self._cleaned(kind.following(position, page))
-                if not under_way and following:
-                    if following == position:
-                        raise DataError(f"{self._config.path}: a page names itself as the next one")
-                    under_way.append((following, self._start(index, following)))
-                yield page, under_way[0][0] if under_way else None
-        finally:
-            await _cancel(task for _, task in under_way)
+    def _listing(self, index: int) -> Listing:
+        async def fetch(position: Position) -> Page:
+            return await self._fetch(index, position)
 
-    async def _begun(
-        self, index: int, position: Position, task: asyncio.Task[Page]
-    ) -> tuple[Position, Page]:
-        """Wait for the page to begin with; from the start if its token has ended meanwhile."""
-        try:
-            return position, await task
-        except ConfigurationError as error:
-            if self._position is None or not ({"token", "url"} & self._position.keys()):
-                raise
-            log.warning("the page to resume from is gone, so all are read again: %s", error)
-            first = self._config.pages.first()
-            return first, await self._fetch(index, first)
-
-    def _start(self, index: int, position: Position) -> asyncio.Task[Page]:
-        return asyncio.create_task(self._fetch(index, position))
+        config = self._config
+        clean = partial(cleaned, self._http, config.path)
+        return Listing(config.path, config.pages, fetch, self._width, clean)
 
     async def _fetch(self, index: int, position: Position) -> Page:
         config, target = self._config, self._task.targets[index]
@@ -193,26 +158,6 @@ class Reader:
         back = bound if config.format == "value" else bound - config.lookback
         return {config.param: config.write(back)}
 
-    def _cleaned(self, position: Position | None) -> Position | None:
-        """Return a position without our secrets.
-
-        :raises ConfigurationError: if it is on a host that may not see our credentials
-        """
-        if position is None or "url" not in position:
-            return position
-        url = self._http.unsigned(str(position["url"]))
-        base = self._http.settings.base_url
-        if base.startswith("https:") and url.startswith("http:"):
-            # A server behind a proxy often does not know that it is reached by https.
-            url = f"https:{url.removeprefix('http:')}"
-        if not self._http.trusts(url):
-            host = urlsplit(url).netloc
-            raise ConfigurationError(
-                f"{self._config.path}: the next page is on another host, {host}; if it may see "
-                "the credentials, name it in allowed_hosts"
-            )
-        return {**position, "url": url}
-
     def _take(self, index: int, page: Page) -> list[Record]:
         """Return the records that are new, and remember how new they are."""
         config, window = self._config.incremental, self._task.window
@@ -226,13 +171,6 @@ class Reader:
         names = self._config.add_params
         added = {name: self._task.targets[index][name] for name in names}
         return [{**added, **record} for record in records] if added else records
-
-
-async def _cancel(tasks: Any) -> None:
-    started = list(tasks)
-    for task in started:
-        task.cancel()
-    await asyncio.gather(*started, return_exceptions=True)
 
 
 def targets(path: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:

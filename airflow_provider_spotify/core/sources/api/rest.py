@@ -21,19 +21,20 @@ from airflow_provider_spotify.core.config.rules import Duration
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
 from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Health, Window
 from airflow_provider_spotify.core.sources.api._rest_auth import AuthConfig, sign_in
-from airflow_provider_spotify.core.sources.api._rest_pages import (
-    NoPages,
-    Pagination,
-    PaginationConfig,
-)
 from airflow_provider_spotify.core.sources.api._rest_reader import (
     Reader,
     Task,
     path_names,
     targets,
 )
-from airflow_provider_spotify.core.sources.api._rest_since import Incremental, Record
+from airflow_provider_spotify.core.sources.api._rest_since import Incremental
 from airflow_provider_spotify.core.sources.base import Source, SourceConfig
+from airflow_provider_spotify.core.sources.web.boundary import Record
+from airflow_provider_spotify.core.sources.web.pages import (
+    NoPages,
+    Pagination,
+    PaginationConfig,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_spotify.core.clients.http import HttpClient
@@ -259,7 +260,12 @@ class RestSource(Source[RestConfig]):
             cache_dir=config.cache_dir,
             redis_url=self.credentials.extra.get("redis_url"),
         )
-        return HttpClient(settings, auth=sign_in(config.auth, self.credentials), tenant=self.tenant)
+        return HttpClient(
+            settings,
+            auth=sign_in(config.auth, self.credentials),
+            tenant=self.tenant,
+            usage=self.usage,
+        )
 
 
 class _Gathered:

@@ -12,10 +12,10 @@ from airflow_provider_spotify.core.errors import ForbiddenError
 from airflow_provider_spotify.core.model import Cursor, Window
 from airflow_provider_spotify.core.sources.audio._spotify_api import Json, SpotifyApi
 from airflow_provider_spotify.core.sources.audio._spotify_ids import spotify_id
-from airflow_provider_spotify.core.sources.audio._spotify_order import ordered, paged
 from airflow_provider_spotify.core.sources.audio._spotify_readers import NO_ID, Page, Reader, Task
 from airflow_provider_spotify.core.sources.audio._spotify_resources import PLAYLIST_FIELDS
-from airflow_provider_spotify.core.sources.audio._spotify_rows import Record, Reject
+from airflow_provider_spotify.core.sources.web.order import ordered, paged
+from airflow_provider_spotify.core.sources.web.rows import Record, Reject
 
 _NO_ITEM = "removed or local track without data"
 

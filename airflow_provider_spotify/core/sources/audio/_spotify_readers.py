@@ -12,7 +12,7 @@ from airflow_provider_spotify.core.errors import ForbiddenError
 from airflow_provider_spotify.core.model import Cursor, Window
 from airflow_provider_spotify.core.sources.audio._spotify_api import SpotifyApi
 from airflow_provider_spotify.core.sources.audio._spotify_resources import Resource, ResourceName
-from airflow_provider_spotify.core.sources.audio._spotify_rows import Record, Reject
+from airflow_provider_spotify.core.sources.web.rows import Record, Reject
 
 NO_ID = "not a Spotify id: 22 letters and digits, a spotify: URI or an open.spotify.com link"
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-ColumnType = Literal[
-    "string", "bigint", "double", "boolean", "timestamp", "list<string>", "list<named>"
-]
-"""``list<named>`` is a list of structs with id and name; ``timestamp`` microseconds in UTC."""
+from airflow_provider_spotify.core.sources.web.columns import Column
+
 ResourceName = Literal[
     "tracks",
     "albums",
@@ -27,19 +25,6 @@ ResourceName = Literal[
     "audio_features",
 ]
 Shape = Literal["objects", "pages", "playlists", "listing"]
-
-
-class Column(NamedTuple):
-    """One column of a resource.
-
-    :param path: where its value stands: names joined by dots in the object, alternatives by
-        ``|``, a list's element by its number; ``@name`` is something the request knew
-    """
-
-    name: str
-    type: ColumnType
-    path: str
-    doc: str
 
 
 class Resource(NamedTuple):

@@ -45,8 +45,8 @@ from airflow_provider_spotify.core.sources.audio._spotify_resources import (
     Resource,
     ResourceName,
 )
-from airflow_provider_spotify.core.sources.audio._spotify_rows import Record, Reject, rejected, rows
 from airflow_provider_spotify.core.sources.base import Source, SourceConfig, Wanted
+from airflow_provider_spotify.core.sources.web.rows import Record, Reject, rejected, rows
 
 API_URL = "https://api.spotify.com/v1"
 TOKEN_URL = "https://accounts.spotify.com/api/token"  # noqa: S105 - an address

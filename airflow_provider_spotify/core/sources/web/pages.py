@@ -31,12 +31,20 @@ class Page(NamedTuple):
 class Pagination(Frozen):
     """Base of the kinds: where the first page is, and where the one after a page is."""
 
+    @property
+    def counted(self) -> str | None:
+        """The path of the number of all rows in the body, if the kind knows one."""
+        return None
+
     def first(self) -> Position:
         """Return the position of the first page."""
         return {}
 
-    def params(self, position: Position) -> Mapping[str, Any]:
-        """Return the parameters that ask for a position."""
+    def params(self, position: Position, *, room: int | None = None) -> Mapping[str, Any]:
+        """Return the parameters that ask for a position.
+
+        :param room: how many rows may be asked for; heeded where another size moves no page
+        """
         return {}
 
     def following(self, position: Position, page: Page) -> Position | None:
@@ -65,11 +73,16 @@ class PageNumbers(Pagination):
     pages: str | None = Field(None, description="path of the number of pages in the body")
     total: str | None = Field(None, description="path of the number of rows in the body")
 
+    @property
+    def counted(self) -> str | None:
+        """The path of ``total``."""
+        return self.total
+
     def first(self) -> Position:
         """Return the first page's number."""
         return {"page": self.start}
 
-    def params(self, position: Position) -> Mapping[str, Any]:
+    def params(self, position: Position, *, room: int | None = None) -> Mapping[str, Any]:
         """Return number and size."""
         size = {self.size_param: self.size} if self.size_param else {}
         return {self.param: position["page"], **size}
@@ -106,11 +119,16 @@ class Offsets(Pagination):
     limit: int = Field(100, ge=1, description="rows of a page")
     total: str | None = Field(None, description="path of the number of rows in the body")
 
+    @property
+    def counted(self) -> str | None:
+        """The path of ``total``."""
+        return self.total
+
     def first(self) -> Position:
         """Return offset 0."""
         return {"offset": 0}
 
-    def params(self, position: Position) -> Mapping[str, Any]:
+    def params(self, position: Position, *, room: int | None = None) -> Mapping[str, Any]:
         """Return offset and limit."""
         # After the first page as many as that one had: asking for more would overlap.
         return {
@@ -144,6 +162,9 @@ class Tokens(Pagination):
     next: str | None = Field(None, description="path of the next token in the body")
     last: str | None = Field(None, description="field of a page's last record that is the token")
     has_more: str | None = Field(None, description="path of a truth value in the body")
+    size_param: str | None = Field(None, description="parameter for the rows of a page")
+    size: int = Field(100, ge=1, description="rows of a page")
+    least: int = Field(1, ge=1, description="fewest rows of a page that the API takes")
     params_once: bool = Field(
         False, description="send only the token after the first page, as some APIs demand"
     )
@@ -154,9 +175,13 @@ class Tokens(Pagination):
             raise ValueError("cursor pagination needs either next or last")
         return self
 
-    def params(self, position: Position) -> Mapping[str, Any]:
-        """Return the token, if there is one."""
-        return {self.param: position["token"]} if "token" in position else {}
+    def params(self, position: Position, *, room: int | None = None) -> Mapping[str, Any]:
+        """Return the token, if there is one, and the size."""
+        token = {self.param: position["token"]} if "token" in position else {}
+        if not self.size_param:
+            return token
+        most = self.size if room is None else max(self.least, min(self.size, room))
+        return {self.size_param: most, **token}
 
     def following(self, position: Position, page: Page) -> Position | None:
         """Return the next token, unless there is none or nothing more."""

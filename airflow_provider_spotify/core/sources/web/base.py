@@ -1,0 +1,376 @@
+"""What a source of a web API is: resources as data, how it signs in, and what is special to it."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+from pydantic import AwareDatetime, Field
+
+from airflow_provider_spotify.core.clients.http_settings import BaseUrl, HttpSettings, RateLimit
+from airflow_provider_spotify.core.config.rules import Duration
+from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
+from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Health, Window
+from airflow_provider_spotify.core.sources.base import Source, SourceConfig
+from airflow_provider_spotify.core.sources.web.gathered import Gathered
+from airflow_provider_spotify.core.sources.web.pages import Position
+from airflow_provider_spotify.core.sources.web.progress import (
+    Extent,
+    Slice,
+    marks_of,
+    split,
+    until_of,
+)
+from airflow_provider_spotify.core.sources.web.resource import (
+    Call,
+    Newest,
+    NewestOrder,
+    Resource,
+    Spans,
+    Whole,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_provider_spotify.core.clients.http import HttpClient, Response
+    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.sources.web.pages import Page
+    from airflow_provider_spotify.core.sources.web.reader import Reader
+    from airflow_provider_spotify.core.sources.web.rows import Record, Reject
+
+
+class WebConfig(SourceConfig):
+    """The keys that every source of a web API has; ``resource`` is each one's own."""
+
+    resource: str = Field(description="what is read; decides the columns")
+    start: AwareDatetime | None = Field(
+        None, description="the first run reads from here; by default everything the API has"
+    )
+    end: AwareDatetime | None = Field(None, description="read no further than this, exclusive")
+    lookback: Duration | None = Field(
+        None,
+        description="how far each run goes back for rows that come late; by default as the"
+        " resource needs. Rows then come again: write by merge",
+    )
+    refresh: Duration | None = Field(
+        None,
+        description="read what has no order of time again once the last whole reading is this old",
+    )
+    api_url: BaseUrl | None = Field(None, description="another address of the API")
+    rate_limit: RateLimit | None = Field(
+        None, description="requests each second, or a text such as 100/30s; none: as answered"
+    )
+    concurrency: int = Field(8, ge=1, le=64, description="requests under way at once, at most")
+    batch_size: int = Field(10_000, ge=1, description="rows of one batch; more if a page has more")
+    retry_attempts: int = Field(5, ge=1, le=20, description="how often a request is tried in all")
+    timeout: Duration = Field(timedelta(seconds=60), description="longest time of one attempt")
+    max_wait: Duration = Field(
+        timedelta(seconds=60), description="a longer wait asked for frees the worker"
+    )
+    cache_ttl: Duration | None = Field(None, description="keep answers this long; none: no cache")
+
+
+W = TypeVar("W", bound=WebConfig)
+
+
+class WebSource(Source[W], Generic[W]):
+    """Reads one resource of a web API, key by key, span by span, page by page."""
+
+    resources: ClassVar[Mapping[str, Resource]]
+    api_url: ClassVar[str]
+    """The API's public address."""
+    ping: ClassVar[str | None] = None
+    """The path of a cheap call for the connection test; None: the first page of the resource."""
+    chunk_seconds: ClassVar[float] = 5.0
+
+    # What a source says of itself.
+
+    @abstractmethod
+    def sign_in(self) -> Auth | None:
+        """Return what signs the requests.
+
+        :raises ConfigurationError: if the connection lacks a secret; the message names its field
+        """
+
+    def classify(self, response: Response) -> ImporterError | None:
+        """Name the error of an answer whose status misleads; None: it is what it says."""
+        return None
+
+    def call(self, now: Slice, position: Position, *, asked: Any, room: int | None) -> Call:
+        """Return the request for a page.
+
+        :param asked: the lower bound: a time, or the number of ``Newest.id``; None: from the first
+        :param room: how many records may be asked for; None: any number
+        """
+        resource = self.resource
+        if "url" in position:
+            return Call(str(position["url"]))
+        path = resource.path.replace("{key}", quote(now.key, safe=""))
+        params = {
+            **resource.params,
+            **self.bounds(now, asked),
+            **resource.pages.params(position, room=room),
+        }
+        if resource.method == "POST":
+            return Call(path, method="POST", json=params)
+        return Call(path, params)
+
+    def bounds(self, now: Slice, asked: Any) -> Mapping[str, Any]:
+        """Return the parameters that ask for a span of time, or for what is new."""
+        progress = self.resource.progress
+        if isinstance(progress, Whole) or progress.by is None:
+            return {}
+        end = now.end
+        if isinstance(progress, Spans):
+            inside = progress.unit if progress.inclusive and end else timedelta(0)
+            return progress.by.params(now.start, end - inside if end else None)
+        upper = end if progress.upper else None
+        if isinstance(asked, datetime) or asked is None or not progress.since_id:
+            return progress.by.params(asked if isinstance(asked, datetime) else None, upper)
+        return {progress.since_id: asked, **progress.by.params(None, upper)}
+
+    def records(self, body: Any, now: Slice) -> Sequence[Mapping[str, Any] | None]:
+        """Return the records of a body, None for a place that holds none."""
+        found: Sequence[Mapping[str, Any] | None] = self._pick(body)
+        return found
+
+    def rejected(self, body: Any, now: Slice) -> Sequence[Reject]:
+        """Return what a good answer says it could not give."""
+        return ()
+
+    def context(self, now: Slice, page: Page) -> Mapping[str, Any]:
+        """Return what the request knew of its records: the columns ``@name``."""
+        return {"key": now.key}
+
+    def now(self) -> datetime:
+        """Return the time by the API's calendar, labelled UTC."""
+        return datetime.now(UTC)
+
+    # What follows from it.
+
+    @property
+    def resource(self) -> Resource:
+        """The resource that is read."""
+        return self.resources[self.config.resource]
+
+    @cached_property
+    def keys(self) -> Sequence[str]:
+        """What is read one after the other; one empty key where there are none."""
+        if self.resource.key is None:
+            return [""]
+        return list(dict.fromkeys(str(key) for key in getattr(self.config, self.resource.key)))
+
+    @cached_property
+    def _pick(self) -> Any:
+        from airflow_provider_spotify.core.clients.json_arrow import pick
+
+        return pick(self.resource.records)
+
+    @property
+    def extent(self) -> Extent:
+        """What the configuration says about time."""
+        config, progress = self.config, self.resource.progress
+        lookback, refresh = config.lookback, config.refresh
+        if lookback is None:
+            lookback = progress.lookback if isinstance(progress, Spans) else timedelta(0)
+        if refresh is None and isinstance(progress, Whole):
+            refresh = progress.refresh
+        return Extent(config.start, config.end, lookback, refresh)
+
+    @cached_property
+    def order(self) -> NewestOrder:
+        """How new a record is."""
+        progress = self.resource.progress
+        assert isinstance(progress, Newest)
+        return NewestOrder(progress, identity=self.resource.identity, lookback=self.extent.lookback)
+
+    @cached_property
+    def time_order(self) -> NewestOrder:
+        """The time of a record."""
+        progress = self.resource.progress
+        assert isinstance(progress, Newest)
+        return NewestOrder(progress._replace(id=None), identity=(), lookback=timedelta(0))
+
+    @property
+    def shape(self) -> str:
+        """The digest of what a position in the pages is good for: not the keys, nor how fast."""
+        from airflow_provider_spotify.core.sources.web.reader import shape_digest
+
+        tuning = set(WebConfig.model_fields) - {"resource"}
+        key = {self.resource.key} if self.resource.key else set()
+        return shape_digest(self.config.model_dump(mode="json", exclude=tuning | key))
+
+    def rereads(self) -> str | None:
+        """Say that a lookback or a whole reading brings rows again."""
+        name, progress = self.config.resource, self.resource.progress
+        if self.extent.lookback and not isinstance(progress, Whole):
+            return f"{name} goes back {self.extent.lookback} each time, for rows that come late"
+        if isinstance(progress, Whole) and self.extent.refresh is not None:
+            return f"{name} has no order of time and is read as a whole each time"
+        return None
+
+    def dataset(self) -> DatasetName:
+        """Name the API's address and the resource's path."""
+        parts = urlsplit(self.config.api_url or self.api_url)
+        path = f"{parts.path.rstrip('/')}/{self.resource.path.lstrip('/')}"
+        return DatasetName(f"{parts.scheme}://{parts.netloc}", path)
+
+    def client(self) -> HttpClient:
+        """Return the client of this source's credentials."""
+        from airflow_provider_spotify.core.clients.http import HttpClient
+
+        config = self.config
+        settings = HttpSettings(
+            base_url=config.api_url or self.credentials.extra.get("api_url") or self.api_url,
+            timeout=config.timeout,
+            concurrency=config.concurrency,
+            rate_limit=config.rate_limit,
+            retry_attempts=config.retry_attempts,
+            max_wait=config.max_wait,
+            cache_ttl=config.cache_ttl,
+            redis_url=self.credentials.extra.get("redis_url") or None,
+        )
+        return HttpClient(
+            settings,
+            auth=self.sign_in(),
+            tenant=self.tenant,
+            classify=self.classify,
+            usage=self.usage,
+        )
+
+    async def read(
+        self, since: Cursor | None, window: Window | None = None
+    ) -> AsyncIterator[Chunk]:
+        """Yield chunks; what came before an error is yielded before it is raised.
+
+        :raises QuotaExhausted: if the API asks for a longer wait than ``max_wait``
+        :raises BudgetSpent: if the run's budget ends before the listing does
+        """
+        from airflow_provider_spotify.core.sources.web.reader import Reader
+
+        self._timed(window)
+        async with self.client() as http:
+            reader = Reader(self, http, since=since, window=window)
+            gathered = Gathered(
+                self.rows,
+                cursor=reader.cursor,
+                rows=self.config.batch_size,
+                seconds=self.chunk_seconds,
+            )
+            failure: ImporterError | None = None
+            async with aclosing(reader.pages()) as pages:
+                try:
+                    async for found in pages:
+                        if chunk := gathered.take(found.records, found.rejected):
+                            yield chunk
+                except ImporterError as error:
+                    failure = error
+            if chunk := gathered.rest(even_if_empty=self._silent(reader, gathered, since)):
+                yield chunk
+            if failure:
+                raise failure
+
+    def _silent(self, reader: Reader, gathered: Gathered[Record], since: Cursor | None) -> bool:
+        """Say whether a pass without rows must be told to have ended: else it would be repeated.
+
+        One that asks for what is new costs a request for each key, and is repeated.
+        """
+        asks = isinstance(self.resource.progress, Newest) and not reader.resumed
+        due = bool(since and reader.slices) and not asks
+        return due and reader.finished and not gathered.given
+
+    def rows(
+        self, records: Sequence[Record], rejected: Sequence[Reject]
+    ) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
+        """Build the batch of some records, and the batch of what is none."""
+        from airflow_provider_spotify.core.sources.web import rows
+
+        batch, misfits = rows.rows(self.resource.columns, records)
+        return batch, rows.rejected([*rejected, *misfits])
+
+    async def check(self) -> Health:
+        """Make the cheapest call there is."""
+        started = time.monotonic()
+        try:
+            message = await self._checked()
+        except ImporterError as error:
+            return Health(ok=False, message=str(error), seconds=time.monotonic() - started)
+        return Health(ok=True, message=message, seconds=time.monotonic() - started)
+
+    async def _checked(self) -> str:
+        if self.ping is None:
+            found = await self._first(None, None)
+            return f"{self.dataset().namespace} answers; {len(found or ())} records at first"
+        async with self.client() as http:
+            await http.get_json(self.ping)
+        return f"{self.dataset().namespace} answers and accepts the credentials"
+
+    async def is_ready(self, since: Cursor | None, window: Window | None = None) -> bool:
+        """Say whether something is due, and where only the API knows, whether it has it."""
+        self._timed(window)
+        if window is None and since and since.get("pass"):
+            return True
+        return bool(await self._first(since, window))
+
+    async def _first(self, since: Cursor | None, window: Window | None) -> Sequence[Any] | None:
+        """Return the first records that reading would give; None if nothing is due."""
+        from airflow_provider_spotify.core.sources.web.reader import Reader
+
+        async with self.client() as http:
+            reader = Reader(self, http, since=since, window=window)
+            async with aclosing(reader.pages()) as pages:
+                async for found in pages:
+                    if both := [*found.records, *found.rejected]:
+                        return both
+        return None
+
+    async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
+        """Split the keys into runs of equal length; without keys, the span of time."""
+        progress, now = self.resource.progress, self.now()
+        until = until_of(progress, now=now, extent=self.extent)
+        if self.resource.key and n > 1 and len(self.keys) > 1:
+            size = -(-len(self.keys) // n)
+            runs = [self.keys[at : at + size] for at in range(0, len(self.keys), size)]
+            return [self.narrowed(**{self.resource.key: run}, end=until) for run in runs]
+        if not isinstance(progress, Spans) or n < 2:
+            return [self.narrowed(end=until)]
+        from airflow_provider_spotify.core.sources.web.progress import slices
+
+        begun = (since or {}).get("pass") or {}
+        at = (begun["key"], begun["at"]) if begun.get("at") else None
+        marks, keys = marks_of(since), self.keys
+        due = slices(progress, keys, marks=marks, until=until, extent=self.extent, at=at)
+        if not due or due[0].start is None:
+            return [self.narrowed(end=until)]
+        cuts = split(due[0].start, until, n, unit=progress.step)
+        pairs = zip(cuts, [*cuts[1:-1], until], strict=False)
+        return [self.narrowed(start=low, end=high) for low, high in pairs]
+
+    def joined(self, cursors: Sequence[Cursor | None]) -> Cursor | None:
+        """Return how far each key was read by whichever part had it."""
+        marks: dict[str, Any] = {}
+        for cursor in cursors:
+            for name, mark in marks_of(cursor).items():
+                if _further(mark, marks.get(name, {})):
+                    marks[name] = mark
+        return {"marks": marks} if any(cursors) else None
+
+    def _timed(self, window: Window | None) -> None:
+        progress = self.resource.progress
+        if window is not None and isinstance(progress, Whole):
+            raise ConfigurationError(
+                f"{self.config.resource} has no time to select a window by; leave the window out "
+                "(incremental: {by: cursor})"
+            )
+
+
+def _further(mark: Mapping[str, Any], than: Mapping[str, Any]) -> bool:
+    """Say whether a mark is further than another; times are ISO 8601 in UTC."""
+    return str(mark.get("to") or mark.get("read")) >= str(than.get("to") or than.get("read") or "")

@@ -1,0 +1,110 @@
+"""What is new since the last time: the highest value seen, and which rows had it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import orjson
+
+from airflow_provider_spotify.core.errors import DataError
+
+Record = Mapping[str, Any]
+MOST_SEEN = 2000
+"""Rows of the boundary that a cursor remembers; above, all of them are read again."""
+
+
+class Order(Protocol):
+    """How the rows of a listing are ordered by what is new."""
+
+    @property
+    def field(self) -> str:
+        """Where the value stands, for messages."""
+        ...
+
+    def value(self, record: Record) -> Any:
+        """Return how new a record is; None: it does not say."""
+        ...
+
+    def lowest(self, bound: Any) -> Any:
+        """Return the lowest value that asking for this bound may answer with."""
+        ...
+
+    def identity(self, record: Record) -> str:
+        """Return what tells a row from others of the same value."""
+        ...
+
+
+class Boundary:
+    """The highest value of one pass, and the rows that the next pass will be given again.
+
+    :param high: the highest value so far
+    :param seen: digests of the rows at or above ``lowest(high)``, one for each row, so that two
+        equal rows count twice; None: too many to remember
+    """
+
+    def __init__(self, config: Order, *, high: Any = None, seen: Sequence[str] | None = ()) -> None:
+        self._config = config
+        self.high = high
+        self._floor = None if high is None else config.lowest(high)
+        # The values of rows remembered by an earlier pass are not known; they count as highest.
+        self._rows = None if seen is None else [(key, high) for key in seen]
+        self._left = Counter(seen or ())
+
+    @property
+    def seen(self) -> list[str] | None:
+        """The digests, for a cursor."""
+        return None if self._rows is None else [key for key, _ in self._rows]
+
+    @property
+    def left(self) -> list[str]:
+        """The digests that were not taken yet, for a cursor within a pass."""
+        return list(self._left.elements())
+
+    def take(self, record: Record) -> bool:
+        """Say whether a row was read by the pass before; each of equal rows is told once."""
+        if not self._left:
+            return False
+        key = self._config.identity(record)
+        if not self._left[key]:
+            return False
+        self._left[key] -= 1
+        return True
+
+    def add(self, record: Record) -> None:
+        """Take a row into account.
+
+        :raises DataError: if its value cannot be compared with the others
+        """
+        value = self._config.value(record)
+        if value is None:
+            return
+        try:
+            self._raise(value)
+            inside = value >= self._floor
+        except TypeError:
+            raise DataError(
+                f"field {self._config.field!r} holds values that cannot be compared "
+                f"({type(self.high).__name__} and {type(value).__name__}); choose another field"
+            ) from None
+        if inside and self._rows is not None:
+            self._rows.append((self._config.identity(record), value))
+            if len(self._rows) > MOST_SEEN:
+                self._rows = None
+
+    def _raise(self, value: Any) -> None:
+        if self.high is not None and value <= self.high:
+            return
+        self.high = value
+        floor = self._config.lowest(value)
+        if self._floor is not None and floor > self._floor:
+            self._rows = [(key, at) for key, at in self._rows or () if at >= floor]
+        self._floor = floor
+
+
+def digest(record: Record) -> str:
+    """Return sixteen hex digits that tell records apart."""
+    text = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -1,0 +1,39 @@
+"""Which records of a listing have passed already, because its pages shift while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow_provider_spotify.core.sources.web.boundary import Record
+from airflow_provider_spotify.core.sources.web.resource import identity
+
+MOST = 200_000
+"""Records that are remembered, some 25 MB; older ones are forgotten first."""
+
+
+class Passed:
+    """Tells a record from one that came on an earlier page.
+
+    :param paths: what tells records apart; without any, each record is new
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+        self._seen: dict[int, None] = {}
+
+    @property
+    def knows(self) -> bool:
+        """It can tell records apart."""
+        return bool(self._paths)
+
+    def first(self, record: Record) -> bool:
+        """Say whether a record comes for the first time."""
+        if not self._paths:
+            return True
+        key = int(identity(record, self._paths), 16)
+        if key in self._seen:
+            return False
+        self._seen[key] = None
+        if len(self._seen) > MOST:
+            del self._seen[next(iter(self._seen))]
+        return True

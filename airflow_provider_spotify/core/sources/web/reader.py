@@ -1,0 +1,343 @@
+"""One pass over a resource: slice by slice, page by page, and where to resume after each."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_spotify.core.clients.http_errors import NotFound
+from airflow_provider_spotify.core.errors import ForbiddenError, TransientError
+from airflow_provider_spotify.core.model import Cursor, Window
+from airflow_provider_spotify.core.sources.web.boundary import Boundary
+from airflow_provider_spotify.core.sources.web.pages import Page, Position, number
+from airflow_provider_spotify.core.sources.web.paging import (
+    Listing,
+    cancel,
+    cleaned,
+    paged,
+    start,
+)
+from airflow_provider_spotify.core.sources.web.passed import Passed
+from airflow_provider_spotify.core.sources.web.progress import (
+    Mark,
+    Slice,
+    marks_of,
+    slices,
+    until_of,
+)
+from airflow_provider_spotify.core.sources.web.resource import Newest, Spans, Whole
+from airflow_provider_spotify.core.sources.web.rows import Record, Reject
+
+if TYPE_CHECKING:
+    from airflow_provider_spotify.core.clients.http import HttpClient
+    from airflow_provider_spotify.core.sources.web.base import WebSource
+
+_REREAD = 3
+"""Times that a listing is read again from its start because it had become shorter."""
+
+
+class Found(NamedTuple):
+    """What one page brought."""
+
+    records: Sequence[Record]
+    rejected: Sequence[Reject] = ()
+
+
+class _Shorter(Exception):
+    """The listing lost rows while it was read, so others may have moved to a page before."""
+
+
+class Reader:
+    """Reads what is due; ``cursor`` is where to resume after the page last yielded.
+
+    A cursor holds how far each key was read and, within a pass, the key, the span and the page.
+    """
+
+    def __init__(
+        self,
+        source: WebSource[Any],
+        http: HttpClient,
+        *,
+        since: Cursor | None,
+        window: Window | None = None,
+    ) -> None:
+        self._source = source
+        self._resource = source.resource
+        self._http = http
+        self._window = window
+        since = None if window else since
+        self._marks = marks_of(since)
+        begun: Mapping[str, Any] = (since or {}).get("pass") or {}
+        if begun.get("of") != source.shape:
+            begun = {}
+        progress, extent = self._resource.progress, source.extent
+        until = until_of(progress, now=source.now(), extent=extent)
+        if begun:
+            until = min(until, datetime.fromisoformat(begun["until"]))
+        self._until = until
+        at = (begun["key"], begun["at"]) if begun.get("at") else None
+        self.slices: list[Slice] = slices(
+            progress,
+            source.keys,
+            marks=self._marks,
+            until=until,
+            extent=extent,
+            window=window,
+            at=at,
+        )
+        self._at = 0
+        self._begun = begun
+        self.resumed = bool(begun)
+        """A pass that had begun is gone on with."""
+        self._position: Position | None = None
+        self._boundaries: tuple[Boundary, Boundary] | None = None
+        self._refused: list[Reject] = []
+        self._opened = False
+
+    @property
+    def finished(self) -> bool:
+        """Everything that was due was yielded."""
+        return self._at >= len(self.slices)
+
+    def cursor(self) -> Cursor:
+        """Return where to resume."""
+        if self.finished:
+            return {"marks": dict(self._marks)}
+        now = self.slices[self._at]
+        passed: dict[str, Any] = {
+            "of": self._source.shape,
+            "until": self._until.isoformat(),
+            "key": now.mark,
+        }
+        if isinstance(self._resource.progress, Spans) and now.start:
+            passed["at"] = now.start.isoformat()
+        if self._position is not None:
+            passed["page"] = dict(self._position)
+        if self._boundaries:
+            before, high = self._boundaries
+            order = self._source.order
+            passed |= {"high": order.dump(high.high), "seen": high.seen, "left": before.left}
+        return {"marks": dict(self._marks), "pass": passed}
+
+    async def pages(self) -> AsyncGenerator[Found, None]:
+        """Yield page after page; one that brought nothing new is yielded too.
+
+        :raises ForbiddenError: if every key is closed to these credentials
+        """
+        firsts: dict[int, asyncio.Task[Page]] = {}
+        try:
+            while not self.finished:
+                # Most slices have one page: the next ones' first pages are read meanwhile.
+                for near in range(self._at + 1, min(self._at + self._width, len(self.slices))):
+                    if near not in firsts:
+                        firsts[near] = start(self._listing(near), self._resource.pages.first())
+                async with aclosing(self._slice(firsts.pop(self._at, None))) as found:
+                    async for each in found:
+                        yield each
+        finally:
+            await cancel(firsts.values())
+        if self._refused and not self._opened:
+            raise ForbiddenError(self._refused[0].reason)
+        if self._refused:
+            yield Found((), self._refused)
+
+    @property
+    def _width(self) -> int:
+        # With a budget of records, what is asked for must be known to fit in.
+        return 1 if self._room() is not None else self._source.config.concurrency
+
+    def _room(self) -> int | None:
+        return self._source.usage.room(price=self._resource.price)
+
+    async def _slice(self, first: asyncio.Task[Page] | None) -> AsyncGenerator[Found, None]:
+        """Yield the pages of the slice that is next, and count it as read."""
+        now = self.slices[self._at]
+        begun, self._begun = self._taken_up(now), {}
+        self._position = begun.get("page")
+        self._boundaries = self._bounds(now, begun)
+        passed = Passed(self._resource.identity)
+        for attempt in range(_REREAD + 1):
+            try:
+                async with aclosing(self._paged(now, first, passed)) as found:
+                    async for each in found:
+                        yield each
+            except _Shorter:
+                if attempt == _REREAD:
+                    raise TransientError(
+                        f"{self._where(now)}: the listing became shorter each time it was read, so "
+                        "rows may have been missed; try again when it changes less"
+                    ) from None
+                self._position, first = None, None
+            else:
+                return
+
+    def _taken_up(self, now: Slice) -> Mapping[str, Any]:
+        """Return what the cursor says of this slice, if that is where the pass had come to."""
+        at = now.start.isoformat() if now.start and self._begun.get("at") else None
+        same = self._begun.get("key") == now.mark and self._begun.get("at") == at
+        return self._begun if same else {}
+
+    async def _paged(
+        self, now: Slice, first: asyncio.Task[Page] | None, passed: Passed
+    ) -> AsyncGenerator[Found, None]:
+        total: int | None = None
+        listing = self._listing(self._at)
+        try:
+            async with aclosing(paged(listing, begin=self._position, first=first)) as pages:
+                async for page, following in pages:
+                    count = number(page.body, self._resource.pages.counted)
+                    if total is not None and count is not None and count < total:
+                        if not passed.knows:
+                            raise TransientError(f"{self._where(now)}: rows went while it was read")
+                        raise _Shorter
+                    total = count if count is not None else total
+                    self._opened = True
+                    older = self._older(now, page)
+                    found = self._found(now, page, passed)
+                    self._advance(now, None if older else following)
+                    yield found
+                    if older:
+                        return
+        except (NotFound, ForbiddenError) as error:
+            if not now.key:
+                raise
+            self._advance(now, None)
+            if isinstance(error, ForbiddenError):
+                self._refused.append(Reject({"key": now.key}, str(error), self._where(now)))
+                yield Found(())
+            else:
+                self._opened = True
+                yield Found((), [Reject({"key": now.key}, "not found", self._where(now))])
+
+    def _advance(self, now: Slice, following: Position | None) -> None:
+        """Learn that a page was read, and perhaps the whole slice."""
+        self._position = following
+        if following is not None:
+            return
+        self._at += 1
+        if now.last and self._window is None:
+            self._marks[now.mark] = self._mark(now)
+        self._boundaries = None
+
+    def _mark(self, now: Slice) -> Mark:
+        until = self._until.isoformat()
+        if isinstance(self._resource.progress, Whole):
+            return {"read": until}
+        if self._boundaries is None:
+            return {"to": until}
+        high = self._boundaries[1]
+        return {"to": until, "high": self._source.order.dump(high.high), "seen": high.seen}
+
+    def _bounds(self, now: Slice, begun: Mapping[str, Any]) -> tuple[Boundary, Boundary] | None:
+        """Return what was read before this pass, and what this pass has seen so far."""
+        if self._window or not isinstance(self._resource.progress, Newest):
+            return None
+        order, mark = self._source.order, self._marks.get(now.mark, {})
+        seen = mark.get("seen", ())
+        before = Boundary(order, high=order.load(mark.get("high")), seen=begun.get("left", seen))
+        source = begun if begun else mark
+        high = Boundary(order, high=order.load(source.get("high")), seen=source.get("seen", ()))
+        return before, high
+
+    def _listing(self, index: int) -> Listing:
+        now = self.slices[index]
+        name = self._where(now)
+        return Listing(
+            name,
+            self._resource.pages,
+            partial(self._fetch, now),
+            self._width,
+            partial(cleaned, self._http, name),
+        )
+
+    async def _fetch(self, now: Slice, position: Position) -> Page:
+        source = self._source
+        call = source.call(now, position, asked=self._asked(now), room=self._room())
+        response = await self._http.request(
+            call.method,
+            call.url,
+            params=call.params,
+            json=call.json,
+            headers=call.headers,
+            idempotent=True,
+            is_json=True,
+        )
+        body = response.json()
+        found = source.records(body, now)
+        records = [record for record in found if record is not None]
+        source.usage.charge(len(records), price=self._resource.price)
+        return Page(response.url, body, response.headers, records, len(found))
+
+    def _asked(self, now: Slice) -> Any:
+        """Return the lower bound to ask for: of the window, the span, the key's last pass."""
+        if self._window or not isinstance(self._resource.progress, Newest):
+            return now.start
+        order = self._source.order
+        high = order.load(self._marks.get(now.mark, {}).get("high"))
+        if isinstance(high, datetime):
+            high = order.asked(high)
+        return now.start if high is None else high
+
+    def _older(self, now: Slice, page: Page) -> bool:
+        """Say whether a listing without a lower bound has come to what was read before."""
+        progress = self._resource.progress
+        if not isinstance(progress, Newest) or progress.by.lower or progress.since_id:
+            return False
+        if self._window:
+            asked, order = self._window.start, self._source.time_order
+        else:
+            asked, order = self._asked(now), self._source.order
+        if asked is None or not page.records:
+            return False
+        values = [order.value(record) for record in page.records]
+        return all(value is not None and value < asked for value in values)
+
+    def _found(self, now: Slice, page: Page, passed: Passed) -> Found:
+        """Return the records of a page that are new."""
+        source = self._source
+        records = [r for r in page.records if passed.first(r) and self._inside(now, r)]
+        if self._boundaries:
+            before, high = self._boundaries
+            records = [r for r in records if not self._known(now, r) and not before.take(r)]
+            for record in records:
+                high.add(record)
+        where = self._where(now)
+        context = source.context(now, page)
+        rejected = source.rejected(page.body, now)
+        return Found([Record(context, dict(record), where) for record in records], rejected)
+
+    def _inside(self, now: Slice, record: Mapping[str, Any]) -> bool:
+        """Say whether a record lies in the span that is read; without a time the API has judged."""
+        if not isinstance(self._resource.progress, Newest):
+            return True
+        time = self._source.time_order.value(record)
+        if time is None:
+            return True
+        low = now.start if self._window else self._source.extent.start
+        return (low is None or time >= low) and (now.end is None or time < now.end)
+
+    def _known(self, now: Slice, record: Mapping[str, Any]) -> bool:
+        """Say whether a record was read by a pass before, of an API that cannot leave it out."""
+        progress = self._resource.progress
+        if not isinstance(progress, Newest) or progress.by.lower or progress.since_id:
+            return False
+        high = self._asked(now)
+        value = self._source.order.value(record)
+        return high is not None and value is not None and bool(value < high)
+
+    def _where(self, now: Slice) -> str:
+        said = f"{self._source.config.resource} {now.key}".rstrip()
+        return f"{said} from {now.start:%Y-%m-%dT%H}" if self._spanned(now) else said
+
+    def _spanned(self, now: Slice) -> bool:
+        return isinstance(self._resource.progress, Spans) and now.start is not None
+
+
+def shape_digest(parts: Mapping[str, Any]) -> str:
+    """Return the digest of what a page position is good for."""
+    return hashlib.blake2b(repr(sorted(parts.items())).encode(), digest_size=8).hexdigest()

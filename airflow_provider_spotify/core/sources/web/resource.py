@@ -1,0 +1,170 @@
+"""One resource of a web API, as data: its address, its pages, its order of time, its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from airflow_provider_spotify.core.sources.web.boundary import Record, digest
+from airflow_provider_spotify.core.sources.web.columns import Column
+from airflow_provider_spotify.core.sources.web.pages import NoPages, Pagination, dig
+from airflow_provider_spotify.core.sources.web.times import parse_time, write_time
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Call(NamedTuple):
+    """One request that only reads.
+
+    :param json: the body of a POST
+    """
+
+    url: str
+    params: Mapping[str, Any] = NOTHING
+    method: Literal["GET", "POST"] = "GET"
+    json: Any = None
+    headers: Mapping[str, str] = NOTHING
+
+
+class Whole(NamedTuple):
+    """Nothing tells what is new: all of it is read again, once the last reading is this old.
+
+    :param refresh: None: each key is read once and never again
+    """
+
+    refresh: timedelta | None = timedelta(days=1)
+
+
+class Bounds(NamedTuple):
+    """How a request names the span of time that it asks for: ``lower`` <= time < ``upper``.
+
+    :param field: path of the time in a record
+    :param lower: its parameter; None: the API takes none
+    :param form: how the two are written: one of TIME_FORMATS or a strftime pattern
+    """
+
+    field: str
+    lower: str | None = None
+    upper: str | None = None
+    form: str = "iso"
+
+    def params(self, start: datetime | None, end: datetime | None) -> dict[str, Any]:
+        """Return the parameters for a span."""
+        given = ((self.lower, start), (self.upper, end))
+        return {
+            name: write_time(time, self.form)
+            for name, time in given
+            if name is not None and time is not None
+        }
+
+
+class Newest(NamedTuple):
+    """A listing that the API gives newest first; each run asks for what is above the highest seen.
+
+    :param by: the time of a record, and the parameters that bound it
+    :param id: path of a rising number that tells new from old better than the time does
+    :param since_id: the parameter that takes the highest such number, itself left out
+    :param upper: send the upper bound too, so that pages do not shift while they are read
+    """
+
+    by: Bounds
+    id: str | None = None
+    since_id: str | None = None
+    upper: bool = True
+
+
+class Spans(NamedTuple):
+    """A listing of one span of time; spans are read one after the other, oldest first.
+
+    :param unit: spans begin and end at whole ones: an hour, a day
+    :param step: the longest span of one request
+    :param settles: what is younger than this is not complete yet and is not read
+    :param lookback: how far each run goes back, because rows come late
+    :param by: parameters of a span; a source that writes them itself leaves it out
+    :param inclusive: ``upper`` names the last unit that is inside
+    """
+
+    unit: timedelta = timedelta(days=1)
+    step: timedelta = timedelta(days=1)
+    settles: timedelta = timedelta(0)
+    lookback: timedelta = timedelta(0)
+    by: Bounds | None = None
+    inclusive: bool = True
+
+
+Progress = Whole | Newest | Spans
+
+
+class Resource(NamedTuple):
+    """One resource.
+
+    :param path: below the API's address; ``{key}`` stands for each of the config's keys
+    :param records: where the records stand in the body, such as ``data.items``; None: the body
+    :param key: the config field whose values are read one after the other; None: there are none
+    :param identity: paths in a record that tell it from every other one; records of a listing that
+        come twice because its pages shifted are then left out
+    :param price: US dollars of one record
+    :param doc: what a row is, in one line
+    """
+
+    path: str
+    columns: Sequence[Column]
+    doc: str
+    records: str | None = None
+    pages: Pagination = NoPages(kind="none")
+    progress: Progress = Whole()
+    params: Mapping[str, Any] = NOTHING
+    method: Literal["GET", "POST"] = "GET"
+    key: str | None = None
+    identity: Sequence[str] = ()
+    price: float = 0.0
+
+
+class NewestOrder:
+    """The order of a ``Newest`` listing: by its number where it has one, else by time.
+
+    :param lookback: how far below the highest time to ask again
+    """
+
+    def __init__(self, progress: Newest, *, identity: Sequence[str], lookback: timedelta) -> None:
+        self._progress = progress
+        self._identity = identity
+        self._lookback = timedelta(0) if progress.id else lookback
+        self.field = progress.id or progress.by.field
+
+    def value(self, record: Record) -> Any:
+        """Return the number, or the time."""
+        raw = dig(record, self.field)
+        if not self._progress.id:
+            return parse_time(raw)
+        return int(raw) if raw is not None else None
+
+    def lowest(self, bound: Any) -> Any:
+        """Return the lowest value that asking for this bound may answer with."""
+        if isinstance(bound, datetime):
+            return self.asked(bound)
+        return bound
+
+    def asked(self, bound: datetime) -> datetime:
+        """Return the time that is asked for: the lookback earlier, as finely as it is written."""
+        written = write_time(bound - self._lookback, self._progress.by.form)
+        return parse_time(written) or bound - self._lookback
+
+    def identity(self, record: Record) -> str:
+        """Return the digest of what tells the record from others."""
+        return identity(record, self._identity)
+
+    def load(self, text: Any) -> Any:
+        """Read a value from a cursor."""
+        return text if self._progress.id or text is None else datetime.fromisoformat(text)
+
+    def dump(self, value: Any) -> Any:
+        """Write a value for a cursor."""
+        return value.isoformat() if isinstance(value, datetime) else value
+
+
+def identity(record: Record, paths: Sequence[str]) -> str:
+    """Return sixteen hex digits of the values at some paths; of the whole record without any."""
+    return digest({path: dig(record, path) for path in paths} if paths else record)

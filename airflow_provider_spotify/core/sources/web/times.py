@@ -1,0 +1,53 @@
+"""Reads and writes times as APIs do: ISO 8601, dates, seconds or milliseconds since 1970."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+TIME_FORMATS = ("iso", "date", "epoch", "epoch_ms")
+
+
+def write_time(time: datetime, form: str) -> str | int:
+    """Write a time in one of ``TIME_FORMATS`` or a strftime pattern; what is finer is cut."""
+    if form == "iso":
+        return time.isoformat().replace("+00:00", "Z")
+    if form == "date":
+        return time.date().isoformat()
+    if form == "epoch":
+        return int(time.timestamp())
+    if form == "epoch_ms":
+        return (time - _EPOCH) // timedelta(milliseconds=1)
+    return time.strftime(form)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_time(raw: Any) -> datetime | None:
+    """Read a time: ISO 8601, RFC 2822, or seconds, milliseconds or microseconds since 1970.
+
+    A time without a zone is UTC. What is no time gives None.
+    """
+    # Eight digits are a date (20260131), not the seconds of a day in 1970.
+    if isinstance(raw, str) and (not raw.isdigit() or len(raw) == 8):
+        return _parse_text(raw.strip())
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        return None
+    stamp = float(raw)
+    for unit in (1e6, 1e3):
+        # 1e11 seconds are the year 5138: a larger number counts something finer.
+        if abs(stamp) >= 1e11 * unit / 1e3:
+            return _EPOCH + timedelta(microseconds=round(stamp * 1e6 / unit))
+    return _EPOCH + timedelta(microseconds=round(stamp * 1e6))
+
+
+def _parse_text(raw: str) -> datetime | None:
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            found = read(raw)
+        except (ValueError, TypeError):
+            continue
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return None
