@@ -96,6 +96,8 @@ class Reader:
         """A pass that had begun is gone on with."""
         self._position: Position | None = None
         self._boundaries: tuple[Boundary, Boundary] | None = None
+        self._passed = Passed(())
+        self._total: int | None = None
         self._refused: list[Reject] = []
         self._opened = False
 
@@ -118,6 +120,8 @@ class Reader:
             passed["at"] = now.start.isoformat()
         if self._position is not None:
             passed["page"] = dict(self._position)
+            if self._resource.pages.counted and self._passed.knows:
+                passed |= {"total": self._total, "tail": self._passed.tail}
         if self._boundaries:
             before, high = self._boundaries
             order = self._source.order
@@ -160,10 +164,11 @@ class Reader:
         begun, self._begun = self._taken_up(now), {}
         self._position = begun.get("page")
         self._boundaries = self._bounds(now, begun)
-        passed = Passed(self._resource.identity)
+        self._passed = Passed(self._resource.identity, tail=begun.get("tail", ()))
+        self._total = begun.get("total")
         for attempt in range(_REREAD + 1):
             try:
-                async with aclosing(self._paged(now, first, passed)) as found:
+                async with aclosing(self._paged(now, first)) as found:
                     async for each in found:
                         yield each
             except _Shorter:
@@ -183,22 +188,16 @@ class Reader:
         return self._begun if same else {}
 
     async def _paged(
-        self, now: Slice, first: asyncio.Task[Page] | None, passed: Passed
+        self, now: Slice, first: asyncio.Task[Page] | None
     ) -> AsyncGenerator[Found, None]:
-        total: int | None = None
         listing = self._listing(self._at)
         try:
             async with aclosing(paged(listing, begin=self._position, first=first)) as pages:
                 async for page, following in pages:
-                    count = number(page.body, self._resource.pages.counted)
-                    if total is not None and count is not None and count < total:
-                        if not passed.knows:
-                            raise TransientError(f"{self._where(now)}: rows went while it was read")
-                        raise _Shorter
-                    total = count if count is not None else total
+                    self._count(now, page)
                     self._opened = True
                     older = self._older(now, page)
-                    found = self._found(now, page, passed)
+                    found = self._found(now, page)
                     self._advance(now, None if older else following)
                     yield found
                     if older:
@@ -213,6 +212,17 @@ class Reader:
             else:
                 self._opened = True
                 yield Found((), [Reject({"key": now.key}, "not found", self._where(now))])
+
+    def _count(self, now: Slice, page: Page) -> None:
+        """Notice that a listing which is paged by counting has lost rows."""
+        total, count = self._total, number(page.body, self._resource.pages.counted)
+        if count is None:
+            return
+        self._total = count
+        if total is not None and count < total:
+            if self._passed.knows:
+                raise _Shorter
+            raise TransientError(f"{self._where(now)}: rows went while it was read")
 
     def _advance(self, now: Slice, following: Position | None) -> None:
         """Learn that a page was read, and perhaps the whole slice."""
@@ -288,19 +298,21 @@ class Reader:
         progress = self._resource.progress
         if not isinstance(progress, Newest) or progress.by.lower or progress.since_id:
             return False
-        if self._window:
-            asked, order = self._window.start, self._source.time_order
-        else:
-            asked, order = self._asked(now), self._source.order
-        if asked is None or not page.records:
-            return False
-        values = [order.value(record) for record in page.records]
-        return all(value is not None and value < asked for value in values)
+        asked = self._window.start if self._window else self._asked(now)
+        return bool(page.records) and all(self._below(asked, record) for record in page.records)
 
-    def _found(self, now: Slice, page: Page, passed: Passed) -> Found:
+    def _below(self, asked: Any, record: Mapping[str, Any]) -> bool:
+        """Say whether a record is below a time, or a number."""
+        if asked is None:
+            return False
+        timed = isinstance(asked, datetime)
+        value = (self._source.time_order if timed else self._source.order).value(record)
+        return value is not None and bool(value < asked)
+
+    def _found(self, now: Slice, page: Page) -> Found:
         """Return the records of a page that are new."""
         source = self._source
-        records = [r for r in page.records if passed.first(r) and self._inside(now, r)]
+        records = [r for r in page.records if self._passed.first(r) and self._inside(now, r)]
         if self._boundaries:
             before, high = self._boundaries
             records = [r for r in records if not self._known(now, r) and not before.take(r)]
@@ -326,9 +338,7 @@ class Reader:
         progress = self._resource.progress
         if not isinstance(progress, Newest) or progress.by.lower or progress.since_id:
             return False
-        high = self._asked(now)
-        value = self._source.order.value(record)
-        return high is not None and value is not None and bool(value < high)
+        return self._below(self._asked(now), record)
 
     def _where(self, now: Slice) -> str:
         said = f"{self._source.config.resource} {now.key}".rstrip()
