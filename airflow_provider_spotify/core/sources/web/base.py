@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pydantic import AwareDatetime, Field
@@ -19,6 +19,7 @@ from airflow_provider_spotify.core.errors import ConfigurationError, ImporterErr
 from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Health, Window
 from airflow_provider_spotify.core.sources.base import Source, SourceConfig
 from airflow_provider_spotify.core.sources.web.gathered import Gathered
+from airflow_provider_spotify.core.sources.web.newest import NewestOrder
 from airflow_provider_spotify.core.sources.web.pages import Position
 from airflow_provider_spotify.core.sources.web.progress import (
     Extent,
@@ -30,7 +31,6 @@ from airflow_provider_spotify.core.sources.web.progress import (
 from airflow_provider_spotify.core.sources.web.resource import (
     Call,
     Newest,
-    NewestOrder,
     Resource,
     Spans,
     Whole,
@@ -39,7 +39,7 @@ from airflow_provider_spotify.core.sources.web.resource import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_spotify.core.clients.http import HttpClient, Response
+    from airflow_provider_spotify.core.clients.http import HttpClient, Request, Response, Told
     from airflow_provider_spotify.core.clients.http_auth import Auth
     from airflow_provider_spotify.core.sources.web.pages import Page
     from airflow_provider_spotify.core.sources.web.reader import Reader
@@ -75,6 +75,9 @@ class WebConfig(SourceConfig):
         timedelta(seconds=60), description="a longer wait asked for frees the worker"
     )
     cache_ttl: Duration | None = Field(None, description="keep answers this long; none: no cache")
+    cache: Literal["sqlite", "redis"] = Field(
+        "sqlite", description="where: a file of the worker, or Redis for all workers"
+    )
 
 
 W = TypeVar("W", bound=WebConfig)
@@ -88,6 +91,8 @@ class WebSource(Source[W], Generic[W]):
     """The API's public address."""
     ping: ClassVar[str | None] = None
     """The path of a cheap call for the connection test; None: the first page of the resource."""
+    quota_group: ClassVar[str | None] = None
+    """What all connections have in common that the API limits together, such as an address."""
     chunk_seconds: ClassVar[float] = 5.0
 
     # What a source says of itself.
@@ -102,6 +107,29 @@ class WebSource(Source[W], Generic[W]):
     def classify(self, response: Response) -> ImporterError | None:
         """Name the error of an answer whose status misleads; None: it is what it says."""
         return None
+
+    def learn(self, response: Response) -> Told | None:
+        """Read what an answer tells of its limit; by default the headers in common use."""
+        from airflow_provider_spotify.core.clients.http_learning import rate_headers
+
+        return rate_headers(response)
+
+    def bucket(self, request: Request) -> str:
+        """Name the limit that a request counts against; empty where there is one for all."""
+        return ""
+
+    async def ask(self, http: HttpClient, call: Call, now: Slice) -> tuple[Response, Any]:
+        """Send the request for a page; return the answer, and its body with what it leaves out."""
+        response = await http.request(
+            call.method,
+            call.url,
+            params=call.params,
+            json=call.json,
+            headers=call.headers,
+            idempotent=True,
+            is_json=True,
+        )
+        return response, response.json()
 
     def call(self, now: Slice, position: Position, *, asked: Any, room: int | None) -> Call:
         """Return the request for a page.
@@ -179,7 +207,7 @@ class WebSource(Source[W], Generic[W]):
         config, progress = self.config, self.resource.progress
         lookback, refresh = config.lookback, config.refresh
         if lookback is None:
-            lookback = progress.lookback if isinstance(progress, Spans) else timedelta(0)
+            lookback = timedelta(0) if isinstance(progress, Whole) else progress.lookback
         if refresh is None and isinstance(progress, Whole):
             refresh = progress.refresh
         return Extent(config.start, config.end, lookback, refresh)
@@ -197,6 +225,11 @@ class WebSource(Source[W], Generic[W]):
         progress = self.resource.progress
         assert isinstance(progress, Newest)
         return NewestOrder(progress._replace(id=None), identity=(), lookback=timedelta(0))
+
+    @property
+    def base_url(self) -> str:
+        """The address that paths are below."""
+        return self.config.api_url or self.credentials.extra.get("api_url") or self.api_url
 
     @property
     def shape(self) -> str:
@@ -228,14 +261,17 @@ class WebSource(Source[W], Generic[W]):
 
         config = self.config
         settings = HttpSettings(
-            base_url=config.api_url or self.credentials.extra.get("api_url") or self.api_url,
+            base_url=self.base_url,
             timeout=config.timeout,
             concurrency=config.concurrency,
             rate_limit=config.rate_limit,
             retry_attempts=config.retry_attempts,
             max_wait=config.max_wait,
             cache_ttl=config.cache_ttl,
+            cache=config.cache,
+            cache_url=self.credentials.extra.get("cache_url") or None,
             redis_url=self.credentials.extra.get("redis_url") or None,
+            quota_group=self.quota_group,
         )
         return HttpClient(
             settings,
@@ -243,6 +279,8 @@ class WebSource(Source[W], Generic[W]):
             tenant=self.tenant,
             classify=self.classify,
             usage=self.usage,
+            learn=self.learn,
+            bucket=self.bucket,
         )
 
     async def read(

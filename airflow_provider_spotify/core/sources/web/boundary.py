@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import orjson
 
 from airflow_provider_spotify.core.errors import DataError
+from airflow_provider_spotify.core.sources.web.pages import dig
 
 Record = Mapping[str, Any]
 MOST_SEEN = 2000
@@ -48,6 +49,8 @@ class Boundary:
     def __init__(self, config: Order, *, high: Any = None, seen: Sequence[str] | None = ()) -> None:
         self._config = config
         self.high = high
+        self.low: Any = None
+        """The lowest value of this pass."""
         self._floor = None if high is None else config.lowest(high)
         # The values of rows remembered by an earlier pass are not known; they count as highest.
         self._rows = None if seen is None else [(key, high) for key in seen]
@@ -83,6 +86,7 @@ class Boundary:
             return
         try:
             self._raise(value)
+            self.low = value if self.low is None else min(self.low, value)
             inside = value >= self._floor
         except TypeError:
             raise DataError(
@@ -108,3 +112,8 @@ def digest(record: Record) -> str:
     """Return sixteen hex digits that tell records apart."""
     text = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+
+def identity(record: Record, paths: Sequence[str]) -> str:
+    """Return sixteen hex digits of the values at some paths; of the whole record without any."""
+    return digest({path: dig(record, path) for path in paths} if paths else record)

@@ -55,6 +55,10 @@ class Pagination(Frozen):
         """Return the later positions that are known already, in order, to be read together."""
         return ()
 
+    def restart(self, position: Position) -> Position:
+        """Return where to go on when the API knows a position's token or address no more."""
+        return self.first()
+
 
 class NoPages(Pagination):
     """Everything comes at once."""
@@ -72,6 +76,9 @@ class PageNumbers(Pagination):
     size: int = Field(100, ge=1, description="rows of a page")
     pages: str | None = Field(None, description="path of the number of pages in the body")
     total: str | None = Field(None, description="path of the number of rows in the body")
+    most: int | None = Field(
+        None, ge=1, description="read no more rows than these, rounded up to a page"
+    )
 
     @property
     def counted(self) -> str | None:
@@ -91,13 +98,17 @@ class PageNumbers(Pagination):
         """Return the next number, unless this page was empty or the last one."""
         number = position["page"] + 1
         last = self._last(position, page)
+        rows = _rows(position, page)
         over = number > last if last is not None else not page.size
-        return None if over else {**position, "page": number, "rows": _rows(position, page)}
+        enough = self.most is not None and (number - self.start) * rows >= self.most
+        return None if over or enough else {**position, "page": number, "rows": rows}
 
     def ahead(self, position: Position, page: Page) -> Iterable[Position]:
         """Return every later number, if the body says how many pages or rows there are."""
         last = self._last(position, page)
         rows = _rows(position, page)
+        if last is not None and self.most is not None and rows:
+            last = min(last, self.start + -(-self.most // rows) - 1)
         numbers = range(position["page"] + 1, (last or 0) + 1)
         return ({"page": number, "rows": rows} for number in numbers)
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow_provider_spotify.core.errors import ConfigurationError, DataError
+from airflow_provider_spotify.core.errors import ConfigurationError, DataError, TransientError
 from airflow_provider_spotify.core.sources.web.pages import Page, Pagination, Position
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Listing(NamedTuple):
     :param name: for messages
     :param width: how many pages may be under way at once
     :param clean: makes a position fit for a cursor: without secrets, on a host that we trust
+    :param restarted: is told that the place to resume from is no more
     """
 
     name: str
@@ -34,6 +35,7 @@ class Listing(NamedTuple):
     fetch: Fetch
     width: int
     clean: Clean = lambda position: position
+    restarted: Callable[[], None] = lambda: None
 
 
 async def paged(
@@ -45,11 +47,13 @@ async def paged(
         tokens end, the listing is read from its start
     :param first: the page to begin with, if it is under way already
     :raises DataError: if a page names itself as the next one
+    :raises TransientError: if a page is the one before it once more
     """
     kind = listing.pages
     position = kind.first() if begin is None else begin
     under_way = deque([(position, first or start(listing, position))])
     known: Iterator[Position] | None = None
+    before: Page | None = None
     try:
         while under_way:
             position, task = under_way.popleft()
@@ -58,6 +62,8 @@ async def paged(
                 known = iter(kind.ahead(position, page))
             else:
                 page = await task
+            _require_another(page, before, listing.name)
+            before = page
             while len(under_way) < listing.width and (ahead := next(known, None)):
                 under_way.append((ahead, start(listing, ahead)))
             following = listing.clean(kind.following(position, page))
@@ -68,6 +74,18 @@ async def paged(
             yield page, under_way[0][0] if under_way else None
     finally:
         await cancel(task for _, task in under_way)
+
+
+def _require_another(page: Page, before: Page | None, name: str) -> None:
+    """Refuse a page that was given twice: the rows that belong in its place would be lost.
+
+    One record alone may well be like the one before it.
+    """
+    if before is not None and len(page.records) > 1 and page.records == before.records:
+        raise TransientError(
+            f"{name}: a page holds the very records of the one before it; if every run says so,"
+            " the API does not know the parameter of the pagination"
+        )
 
 
 def start(listing: Listing, position: Position) -> asyncio.Task[Page]:
@@ -89,8 +107,9 @@ async def _begun(
         if not resumed or not ({"token", "url"} & position.keys()):
             raise
         log.warning("the page to resume from is gone, so all are read again: %s", error)
-        first = listing.pages.first()
-        return first, await listing.fetch(first)
+        listing.restarted()
+        again = listing.pages.restart(position)
+        return again, await listing.fetch(again)
 
 
 async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:

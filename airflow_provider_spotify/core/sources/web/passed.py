@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from airflow_provider_spotify.core.sources.web.boundary import Record
-from airflow_provider_spotify.core.sources.web.resource import identity
+from airflow_provider_spotify.core.sources.web.boundary import Record, identity
 
 TAIL = 100
 MOST = 200_000

@@ -54,7 +54,7 @@ def until_of(progress: Progress, *, now: datetime, extent: Extent) -> datetime:
     end = min(now, extent.end) if extent.end else now
     if not isinstance(progress, Spans):
         return end
-    return floor(min(end, now - progress.settles), progress.unit)
+    return floor(min(end, now - progress.settles), progress.unit, offset=progress.offset)
 
 
 def slices(
@@ -108,7 +108,7 @@ def _from(mark: Mark, extent: Extent) -> datetime:
 
 
 def _spans(progress: Spans, key: str, start: datetime, until: datetime) -> Iterator[Slice]:
-    start = floor(start, progress.unit)
+    start = floor(start, progress.unit, offset=progress.offset)
     while start < until:
         end = min(start + progress.step, until)
         yield Slice(key, mark_name(key), start, end, end >= until)
@@ -120,9 +120,9 @@ def reached(mark: Mark, until: datetime) -> bool:
     return "to" in mark and datetime.fromisoformat(mark["to"]) >= until
 
 
-def floor(time: datetime, unit: timedelta) -> datetime:
-    """Return the last whole unit (since 1970) at or before a time."""
-    return time - (time - _EPOCH) % unit
+def floor(time: datetime, unit: timedelta, *, offset: timedelta = timedelta(0)) -> datetime:
+    """Return the last whole unit (since 1970, and so long after it) at or before a time."""
+    return time - (time - _EPOCH - offset) % unit
 
 
 def split(start: datetime, end: datetime, n: int, *, unit: timedelta) -> list[datetime]:

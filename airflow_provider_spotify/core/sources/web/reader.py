@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_spotify.core.clients.http_errors import NotFound
 from airflow_provider_spotify.core.errors import ForbiddenError, TransientError
 from airflow_provider_spotify.core.model import Cursor, Window
-from airflow_provider_spotify.core.sources.web.boundary import Boundary
+from airflow_provider_spotify.core.sources.web.newest import News
 from airflow_provider_spotify.core.sources.web.pages import Page, Position, number
 from airflow_provider_spotify.core.sources.web.paging import (
     Listing,
@@ -95,7 +95,7 @@ class Reader:
         self.resumed = bool(begun)
         """A pass that had begun is gone on with."""
         self._position: Position | None = None
-        self._boundaries: tuple[Boundary, Boundary] | None = None
+        self._news: News | None = None
         self._passed = Passed(())
         self._total: int | None = None
         self._refused: list[Reject] = []
@@ -120,13 +120,15 @@ class Reader:
             passed["at"] = now.start.isoformat()
         if self._position is not None:
             passed["page"] = dict(self._position)
-            if self._resource.pages.counted and self._passed.knows:
+            if self._passed.knows:
                 passed |= {"total": self._total, "tail": self._passed.tail}
-        if self._boundaries:
-            before, high = self._boundaries
-            order = self._source.order
-            passed |= {"high": order.dump(high.high), "seen": high.seen, "left": before.left}
+        if self._news:
+            passed |= self._news.passed()
         return {"marks": dict(self._marks), "pass": passed}
+
+    def due(self) -> Sequence[tuple[Slice, Any]]:
+        """Return what is still to be read, each with the lower bound to ask for."""
+        return [(now, self._asked(now)) for now in self.slices[self._at :]]
 
     async def pages(self) -> AsyncGenerator[Found, None]:
         """Yield page after page; one that brought nothing new is yielded too.
@@ -163,7 +165,9 @@ class Reader:
         now = self.slices[self._at]
         begun, self._begun = self._taken_up(now), {}
         self._position = begun.get("page")
-        self._boundaries = self._bounds(now, begun)
+        newest = isinstance(self._resource.progress, Newest) and not self._window
+        mark = self._marks.get(now.mark, {})
+        self._news = News(self._source.order, mark=mark, begun=begun) if newest else None
         self._passed = Passed(self._resource.identity, tail=begun.get("tail", ()))
         self._total = begun.get("total")
         for attempt in range(_REREAD + 1):
@@ -232,27 +236,17 @@ class Reader:
         self._at += 1
         if now.last and self._window is None:
             self._marks[now.mark] = self._mark(now)
-        self._boundaries = None
+        self._news = None
 
     def _mark(self, now: Slice) -> Mark:
         until = self._until.isoformat()
         if isinstance(self._resource.progress, Whole):
             return {"read": until}
-        if self._boundaries is None:
-            return {"to": until}
-        high = self._boundaries[1]
-        return {"to": until, "high": self._source.order.dump(high.high), "seen": high.seen}
+        return {"to": until, **(self._news.mark() if self._news else {})}
 
-    def _bounds(self, now: Slice, begun: Mapping[str, Any]) -> tuple[Boundary, Boundary] | None:
-        """Return what was read before this pass, and what this pass has seen so far."""
-        if self._window or not isinstance(self._resource.progress, Newest):
-            return None
-        order, mark = self._source.order, self._marks.get(now.mark, {})
-        seen = mark.get("seen", ())
-        before = Boundary(order, high=order.load(mark.get("high")), seen=begun.get("left", seen))
-        source = begun if begun else mark
-        high = Boundary(order, high=order.load(source.get("high")), seen=source.get("seen", ()))
-        return before, high
+    def _restart(self) -> None:
+        if self._news:
+            self._news.restart()
 
     def _listing(self, index: int) -> Listing:
         now = self.slices[index]
@@ -263,21 +257,13 @@ class Reader:
             partial(self._fetch, now),
             self._width,
             partial(cleaned, self._http, name),
+            self._restart,
         )
 
     async def _fetch(self, now: Slice, position: Position) -> Page:
         source = self._source
         call = source.call(now, position, asked=self._asked(now), room=self._room())
-        response = await self._http.request(
-            call.method,
-            call.url,
-            params=call.params,
-            json=call.json,
-            headers=call.headers,
-            idempotent=True,
-            is_json=True,
-        )
-        body = response.json()
+        response, body = await source.ask(self._http, call, now)
         found = source.records(body, now)
         records = [record for record in found if record is not None]
         source.usage.charge(len(records), price=self._resource.price)
@@ -313,11 +299,8 @@ class Reader:
         """Return the records of a page that are new."""
         source = self._source
         records = [r for r in page.records if self._passed.first(r) and self._inside(now, r)]
-        if self._boundaries:
-            before, high = self._boundaries
-            records = [r for r in records if not self._known(now, r) and not before.take(r)]
-            for record in records:
-                high.add(record)
+        if self._news:
+            records = [r for r in records if not self._known(now, r) and self._news.take(r)]
         where = self._where(now)
         context = source.context(now, page)
         rejected = source.rejected(page.body, now)

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from airflow_provider_spotify.core.sources.web.boundary import Record, digest
 from airflow_provider_spotify.core.sources.web.columns import Column
-from airflow_provider_spotify.core.sources.web.pages import NoPages, Pagination, dig
-from airflow_provider_spotify.core.sources.web.times import parse_time, write_time
+from airflow_provider_spotify.core.sources.web.pages import NoPages, Pagination
+from airflow_provider_spotify.core.sources.web.times import write_time
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -67,12 +66,14 @@ class Newest(NamedTuple):
     :param id: path of a rising number that tells new from old better than the time does
     :param since_id: the parameter that takes the highest such number, itself left out
     :param upper: send the upper bound too, so that pages do not shift while they are read
+    :param lookback: how far each run goes back by default, because rows come late
     """
 
     by: Bounds
     id: str | None = None
     since_id: str | None = None
     upper: bool = True
+    lookback: timedelta = timedelta(0)
 
 
 class Spans(NamedTuple):
@@ -84,6 +85,7 @@ class Spans(NamedTuple):
     :param lookback: how far each run goes back, because rows come late
     :param by: parameters of a span; a source that writes them itself leaves it out
     :param inclusive: ``upper`` names the last unit that is inside
+    :param offset: units begin so long after those since 1970: weeks not on Thursdays
     """
 
     unit: timedelta = timedelta(days=1)
@@ -92,6 +94,7 @@ class Spans(NamedTuple):
     lookback: timedelta = timedelta(0)
     by: Bounds | None = None
     inclusive: bool = True
+    offset: timedelta = timedelta(0)
 
 
 Progress = Whole | Newest | Spans
@@ -120,51 +123,3 @@ class Resource(NamedTuple):
     key: str | None = None
     identity: Sequence[str] = ()
     price: float = 0.0
-
-
-class NewestOrder:
-    """The order of a ``Newest`` listing: by its number where it has one, else by time.
-
-    :param lookback: how far below the highest time to ask again
-    """
-
-    def __init__(self, progress: Newest, *, identity: Sequence[str], lookback: timedelta) -> None:
-        self._progress = progress
-        self._identity = identity
-        self._lookback = timedelta(0) if progress.id else lookback
-        self.field = progress.id or progress.by.field
-
-    def value(self, record: Record) -> Any:
-        """Return the number, or the time."""
-        raw = dig(record, self.field)
-        if not self._progress.id:
-            return parse_time(raw)
-        return int(raw) if raw is not None else None
-
-    def lowest(self, bound: Any) -> Any:
-        """Return the lowest value that asking for this bound may answer with."""
-        if isinstance(bound, datetime):
-            return self.asked(bound)
-        return bound
-
-    def asked(self, bound: datetime) -> datetime:
-        """Return the time that is asked for: the lookback earlier, as finely as it is written."""
-        written = write_time(bound - self._lookback, self._progress.by.form)
-        return parse_time(written) or bound - self._lookback
-
-    def identity(self, record: Record) -> str:
-        """Return the digest of what tells the record from others."""
-        return identity(record, self._identity)
-
-    def load(self, text: Any) -> Any:
-        """Read a value from a cursor."""
-        return text if self._progress.id or text is None else datetime.fromisoformat(text)
-
-    def dump(self, value: Any) -> Any:
-        """Write a value for a cursor."""
-        return value.isoformat() if isinstance(value, datetime) else value
-
-
-def identity(record: Record, paths: Sequence[str]) -> str:
-    """Return sixteen hex digits of the values at some paths; of the whole record without any."""
-    return digest({path: dig(record, path) for path in paths} if paths else record)

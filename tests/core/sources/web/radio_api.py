@@ -69,7 +69,10 @@ class RadioApi(WebApi):
     def unbounded(self, request: web.Request) -> Any:
         """All plays by token, newest first; a token names the last play that was given."""
         query = self.query(request)
-        token, size = query.text("cursor"), query.integer("size", 10, low=1, high=10)
+        token, size = (
+            query.text("cursor", pattern=r"\d+"),
+            query.integer("size", 10, low=1, high=10),
+        )
         query.done()
         found = [p for p in self._channel(request) if token is None or int(p["id"]) < int(token)]
         page = found[:size]
