@@ -8,24 +8,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
-from pydantic import AwareDatetime, Field
-
-from airflow_provider_spotify.core.clients.http_settings import BaseUrl, HttpSettings, RateLimit
-from airflow_provider_spotify.core.config.rules import Duration
+from airflow_provider_spotify.core.clients.http_settings import HttpSettings
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
 from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Health, Window
-from airflow_provider_spotify.core.sources.base import Source, SourceConfig
+from airflow_provider_spotify.core.sources.base import Source
+from airflow_provider_spotify.core.sources.web.config import WebConfig
 from airflow_provider_spotify.core.sources.web.gathered import Gathered
 from airflow_provider_spotify.core.sources.web.newest import NewestOrder
 from airflow_provider_spotify.core.sources.web.pages import Position
 from airflow_provider_spotify.core.sources.web.progress import (
     Extent,
     Slice,
-    marks_of,
-    split,
+    cut,
+    furthest,
     until_of,
 )
 from airflow_provider_spotify.core.sources.web.resource import (
@@ -46,40 +44,6 @@ if TYPE_CHECKING:
     from airflow_provider_spotify.core.sources.web.rows import Record, Reject
 
 
-class WebConfig(SourceConfig):
-    """The keys that every source of a web API has; ``resource`` is each one's own."""
-
-    resource: str = Field(description="what is read; decides the columns")
-    start: AwareDatetime | None = Field(
-        None, description="the first run reads from here; by default everything the API has"
-    )
-    end: AwareDatetime | None = Field(None, description="read no further than this, exclusive")
-    lookback: Duration | None = Field(
-        None,
-        description="how far each run goes back for rows that come late; by default as the"
-        " resource needs. Rows then come again: write by merge",
-    )
-    refresh: Duration | None = Field(
-        None,
-        description="read what has no order of time again once the last whole reading is this old",
-    )
-    api_url: BaseUrl | None = Field(None, description="another address of the API")
-    rate_limit: RateLimit | None = Field(
-        None, description="requests each second, or a text such as 100/30s; none: as answered"
-    )
-    concurrency: int = Field(8, ge=1, le=64, description="requests under way at once, at most")
-    batch_size: int = Field(10_000, ge=1, description="rows of one batch; more if a page has more")
-    retry_attempts: int = Field(5, ge=1, le=20, description="how often a request is tried in all")
-    timeout: Duration = Field(timedelta(seconds=60), description="longest time of one attempt")
-    max_wait: Duration = Field(
-        timedelta(seconds=60), description="a longer wait asked for frees the worker"
-    )
-    cache_ttl: Duration | None = Field(None, description="keep answers this long; none: no cache")
-    cache: Literal["sqlite", "redis"] = Field(
-        "sqlite", description="where: a file of the worker, or Redis for all workers"
-    )
-
-
 W = TypeVar("W", bound=WebConfig)
 
 
@@ -94,6 +58,8 @@ class WebSource(Source[W], Generic[W]):
     quota_group: ClassVar[str | None] = None
     """What all connections have in common that the API limits together, such as an address."""
     chunk_seconds: ClassVar[float] = 5.0
+    server_error_attempts: ClassVar[int | None] = None
+    """How often a request that the API fails at (5xx) is tried in all; None: as any other."""
 
     # What a source says of itself.
 
@@ -266,11 +232,13 @@ class WebSource(Source[W], Generic[W]):
             concurrency=config.concurrency,
             rate_limit=config.rate_limit,
             retry_attempts=config.retry_attempts,
+            server_error_attempts=self.server_error_attempts,
             max_wait=config.max_wait,
             cache_ttl=config.cache_ttl,
             cache=config.cache,
             cache_url=self.credentials.extra.get("cache_url") or None,
-            redis_url=self.credentials.extra.get("redis_url") or None,
+            redis_url=self.credentials.extra.get("redis_url"),
+            quota_group=self.credentials.extra.get("quota_group"),
             quota_group=self.quota_group,
         )
         return HttpClient(
@@ -371,34 +339,21 @@ class WebSource(Source[W], Generic[W]):
 
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Split the keys into runs of equal length; without keys, the span of time."""
-        progress, now = self.resource.progress, self.now()
-        until = until_of(progress, now=now, extent=self.extent)
-        if self.resource.key and n > 1 and len(self.keys) > 1:
+        resource, extent = self.resource, self.extent
+        until = until_of(resource.progress, now=self.now(), extent=extent)
+        if resource.key and n > 1 and len(self.keys) > 1:
             size = -(-len(self.keys) // n)
             runs = [self.keys[at : at + size] for at in range(0, len(self.keys), size)]
-            return [self.narrowed(**{self.resource.key: run}, end=until) for run in runs]
-        if not isinstance(progress, Spans) or n < 2:
-            return [self.narrowed(end=until)]
-        from airflow_provider_spotify.core.sources.web.progress import slices
-
-        begun = (since or {}).get("pass") or {}
-        at = (begun["key"], begun["at"]) if begun.get("at") else None
-        marks, keys = marks_of(since), self.keys
-        due = slices(progress, keys, marks=marks, until=until, extent=self.extent, at=at)
-        if not due or due[0].start is None:
-            return [self.narrowed(end=until)]
-        cuts = split(due[0].start, until, n, unit=progress.step)
-        pairs = zip(cuts, [*cuts[1:-1], until], strict=False)
-        return [self.narrowed(start=low, end=high) for low, high in pairs]
+            return [self.narrowed(**{resource.key: run}, end=until) for run in runs]
+        cuts: list[tuple[datetime, datetime]] = []
+        if isinstance(resource.progress, Spans) and n > 1:
+            cuts = cut(resource.progress, n, since=since, until=until, extent=extent)
+        parts = [self.narrowed(start=low, end=high) for low, high in cuts]
+        return parts or [self.narrowed(end=until)]
 
     def joined(self, cursors: Sequence[Cursor | None]) -> Cursor | None:
         """Return how far each key was read by whichever part had it."""
-        marks: dict[str, Any] = {}
-        for cursor in cursors:
-            for name, mark in marks_of(cursor).items():
-                if _further(mark, marks.get(name, {})):
-                    marks[name] = mark
-        return {"marks": marks} if any(cursors) else None
+        return {"marks": furthest(cursors)} if any(cursors) else None
 
     def _timed(self, window: Window | None) -> None:
         progress = self.resource.progress
@@ -407,8 +362,3 @@ class WebSource(Source[W], Generic[W]):
                 f"{self.config.resource} has no time to select a window by; leave the window out "
                 "(incremental: {by: cursor})"
             )
-
-
-def _further(mark: Mapping[str, Any], than: Mapping[str, Any]) -> bool:
-    """Say whether a mark is further than another; times are ISO 8601 in UTC."""
-    return str(mark.get("to") or mark.get("read")) >= str(than.get("to") or than.get("read") or "")

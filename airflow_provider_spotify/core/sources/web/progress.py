@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from airflow_provider_spotify.core.model import Cursor, Window
@@ -125,9 +126,37 @@ def floor(time: datetime, unit: timedelta, *, offset: timedelta = timedelta(0)) 
     return time - (time - _EPOCH - offset) % unit
 
 
+def cut(
+    progress: Spans, n: int, *, since: Cursor | None, until: datetime, extent: Extent
+) -> list[tuple[datetime, datetime]]:
+    """Return at most ``n`` spans of nearly equal length that together are what a pass reads."""
+    begun = (since or {}).get("pass") or {}
+    at = (begun["key"], begun["at"]) if begun.get("at") else None
+    due = slices(progress, [""], marks=marks_of(since), until=until, extent=extent, at=at)
+    if not due or due[0].start is None:
+        return []
+    bounds = split(due[0].start, until, n, unit=progress.step)
+    return list(pairwise(bounds))
+
+
 def split(start: datetime, end: datetime, n: int, *, unit: timedelta) -> list[datetime]:
     """Return the bounds of at most ``n`` spans of nearly equal length, in whole units."""
     units = max(0, -(-(end - start) // unit))
     parts = max(1, min(n, units))
     inner = [start + unit * (units * part // parts) for part in range(1, parts)]
     return [start, *inner, end]
+
+
+def furthest(cursors: Sequence[Cursor | None]) -> dict[str, Mark]:
+    """Return the furthest mark of each key."""
+    found: dict[str, Mark] = {}
+    for cursor in cursors:
+        for name, mark in marks_of(cursor).items():
+            if _reach(mark) >= _reach(found.get(name, {})):
+                found[name] = mark
+    return found
+
+
+def _reach(mark: Mark) -> str:
+    """Return up to when a key was read; ISO 8601 in UTC, so it orders as text."""
+    return str(mark.get("to") or mark.get("read") or "")

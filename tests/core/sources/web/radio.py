@@ -10,7 +10,8 @@ from pydantic import Field, SecretStr
 
 from airflow_provider_spotify.core.clients.http_auth import Auth, BearerAuth
 from airflow_provider_spotify.core.model import Credentials
-from airflow_provider_spotify.core.sources.web.base import WebConfig, WebSource
+from airflow_provider_spotify.core.sources.web.base import WebSource
+from airflow_provider_spotify.core.sources.web.config import WebConfig
 from airflow_provider_spotify.core.sources.web.columns import Column
 from airflow_provider_spotify.core.sources.web.pages import NoPages, Offsets, Tokens
 from airflow_provider_spotify.core.sources.web.resource import (

@@ -1,0 +1,46 @@
+"""The keys that every source of a web API has."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from airflow_provider_spotify.core.clients.http_settings import BaseUrl, RateLimit
+from airflow_provider_spotify.core.config.rules import Duration
+from airflow_provider_spotify.core.sources.base import SourceConfig
+
+
+class WebConfig(SourceConfig):
+    """The keys that every source of a web API has; ``resource`` is each one's own."""
+
+    resource: str = Field(description="what is read; decides the columns")
+    start: AwareDatetime | None = Field(
+        None, description="the first run reads from here; by default everything the API has"
+    )
+    end: AwareDatetime | None = Field(None, description="read no further than this, exclusive")
+    lookback: Duration | None = Field(
+        None,
+        description="how far each run goes back for rows that come late; by default as the"
+        " resource needs. Rows then come again: write by merge",
+    )
+    refresh: Duration | None = Field(
+        None,
+        description="read what has no order of time again once the last whole reading is this old",
+    )
+    api_url: BaseUrl | None = Field(None, description="another address of the API")
+    rate_limit: RateLimit | None = Field(
+        None, description="requests each second, or a text such as 100/30s; none: as answered"
+    )
+    concurrency: int = Field(8, ge=1, le=64, description="requests under way at once, at most")
+    batch_size: int = Field(10_000, ge=1, description="rows of one batch; more if a page has more")
+    retry_attempts: int = Field(5, ge=1, le=20, description="how often a request is tried in all")
+    timeout: Duration = Field(timedelta(seconds=60), description="longest time of one attempt")
+    max_wait: Duration = Field(
+        timedelta(seconds=60), description="a longer wait asked for frees the worker"
+    )
+    cache_ttl: Duration | None = Field(None, description="keep answers this long; none: no cache")
+    cache: Literal["sqlite", "redis"] = Field(
+        "sqlite", description="where: a file of the worker, or Redis for all workers"
+    )
