@@ -18,6 +18,7 @@ from benchmarks.database_cases import (
 from benchmarks.measure import Way
 from benchmarks.places import Place
 from benchmarks.stream_cases import kafka, latency
+from benchmarks.web_cases import web_api
 
 OURS = "ours"
 CHECKS: list[dict[str, Any]] = [
@@ -312,5 +313,6 @@ CASES: Mapping[str, Callable[[Place, int | None], Case]] = {
         csv_clickhouse,
         csv_delta,
         postgres_parts,
+        web_api,
     )
 }

@@ -77,9 +77,18 @@ def _clickhouse() -> Iterator[Credentials]:
         yield credentials_of(port)
 
 
+@contextmanager
+def _web_api() -> Iterator[Credentials]:
+    from benchmarks.web_server import web_api
+
+    with web_api() as found:
+        yield found
+
+
 SERVERS: Mapping[str, Callable[[], AbstractContextManager[Credentials]]] = {
     "kafka": _kafka,
     "elasticsearch": _elasticsearch,
     "mongodb": _mongodb,
     "clickhouse": _clickhouse,
+    "web_api": _web_api,
 }

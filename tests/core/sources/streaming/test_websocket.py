@@ -147,7 +147,8 @@ def test_resumed_connection_loses_nothing_and_doubles_nothing(feed: Feed, make: 
         assert numbers(chunks) == list(range(1, 101))
         assert rejected(chunks) == []
         feed.faults.extend(["drop:30", "drop:60", ""])
-    assert {"op": "subscribe", "after": 0, "at": 30} in feed.heard
+    told = [heard["at"] for heard in feed.heard if "at" in heard]
+    assert 0 < told[0] <= 30  # what was on its way when the line was cut may not have arrived
 
 
 # ── where reading ends ───────────────────────────────────────────────────────────────────────
