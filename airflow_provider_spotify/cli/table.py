@@ -50,6 +50,17 @@ _FOLDER_OPTION = _argument(
 )
 _DRY = _argument("--dry-run", action="store_true", help="read and transform, write nothing")
 
+_RECORD = (
+    _argument("--record", metavar="DIR", help="write every HTTP exchange there, without secrets"),
+    _argument(
+        "--record-scrub",
+        metavar="NAMES",
+        default="email,phone,birthdate,birthday,ip",
+        help="words in the names of fields whose values are replaced, too (%(default)s)",
+    ),
+    _argument("--replay", metavar="DIR", help="answer from a recording, without network"),
+)
+
 
 def _format(*choices: str) -> Argument:
     return _argument("--format", choices=choices, default=choices[0], help="how to print it")
@@ -59,6 +70,7 @@ _READING = "airflow_provider_spotify.cli.reading"
 _CATALOGUE = "airflow_provider_spotify.cli.catalogue"
 _RUNNING = "airflow_provider_spotify.cli.running"
 _REPLAYING = "airflow_provider_spotify.cli.replaying"
+_AUTHORIZING = "airflow_provider_spotify.cli.authorizing"
 
 COMMANDS = (
     Command(
@@ -120,6 +132,7 @@ COMMANDS = (
         [
             _TENANT,
             _argument("import_name", nargs="?", metavar="IMPORT", help="only this import"),
+            *_RECORD,
             _FOLDER_OPTION,
             _format("text", "json"),
         ],
@@ -136,6 +149,7 @@ COMMANDS = (
             _argument("--full-refresh", action="store_true", help="read everything again"),
             _DRY,
             _argument("--run-id", metavar="ID", help="repeating an id replaces its rows"),
+            *_RECORD,
             _FOLDER_OPTION,
             _format("text", "json"),
         ],
@@ -157,6 +171,56 @@ COMMANDS = (
             _argument("--run-id", metavar="ID", help="repeating an id replaces its rows"),
             _FOLDER_OPTION,
             _format("text", "json"),
+        ],
+    ),
+    Command(
+        "authorize",
+        "have a user consent in the browser, and keep the token as a connection",
+        f"{_AUTHORIZING}:authorize",
+        [
+            _argument(
+                "system",
+                choices=("spotify", "soundcloud", "tiktok", "twitter", "instagram"),
+                help="whose user it is",
+            ),
+            _argument(
+                "--client-id",
+                metavar="ID",
+                help="the app; without it, the connection's login. Its secret is asked for, or "
+                "read from SPOTIFY_IMPORTS_CLIENT_SECRET",
+            ),
+            _argument(
+                "--connection",
+                metavar="CONN_ID",
+                help="the connection to write, and to read where no --client-id is given "
+                "(<system>_default)",
+            ),
+            _argument(
+                "--scope",
+                action="append",
+                metavar="SCOPE",
+                help="what to ask for; may be repeated (what the sources read)",
+            ),
+            _argument("--port", type=int, default=8765, help="of 127.0.0.1, for the answer (8765)"),
+            _argument(
+                "--redirect-uri",
+                metavar="URL",
+                help="another address that is registered with the app; where it led to is pasted",
+            ),
+            _argument(
+                "--timeout",
+                type=float,
+                default=300,
+                metavar="SECONDS",
+                help="how long to wait for the answer (300)",
+            ),
+            _argument("--no-browser", action="store_true", help="only print the page's address"),
+            _argument(
+                "--output",
+                choices=("uri", "env", "json"),
+                help="print the connection, with its secrets",
+            ),
+            _argument("--save", action="store_true", help="put the connection into Airflow"),
         ],
     ),
 )
