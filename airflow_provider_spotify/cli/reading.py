@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_spotify.cli.estimating import estimated
 from airflow_provider_spotify.cli.exits import BAD_DATA, OK
 from airflow_provider_spotify.cli.revision import folder_at
 from airflow_provider_spotify.core.config import diff as comparing
@@ -15,9 +16,11 @@ from airflow_provider_spotify.core.config.compile import Folder, load_folder
 from airflow_provider_spotify.core.config.inventory import ImportRow, Inventory, inventory
 from airflow_provider_spotify.core.config.problems import Problem
 from airflow_provider_spotify.core.errors import ConfigurationError
+from airflow_provider_spotify.core.usage import limits_text
 
 if TYPE_CHECKING:
     from airflow_provider_spotify.core.config.plans import TenantPlan
+    from airflow_provider_spotify.core.usage import Estimate
 
 
 def validate(arguments: argparse.Namespace) -> int:
@@ -55,23 +58,28 @@ def plan(arguments: argparse.Namespace) -> int:
     """Print what a folder would give; problems go to stderr."""
     folder = load_folder(arguments.folder)
     found = inventory(folder.tenants)
+    estimates = estimated(folder.tenants, resolve=getattr(arguments, "resolve", None))
     if arguments.format == "json":
         data = found.as_data()
+        data["estimates"] = {name: each.model_dump() for name, each in estimates.items()}
         data["problems"] = [problem._asdict() for problem in folder.problems]
         print(json.dumps(data, indent=2))
     else:
-        _plan_text(found)
+        _plan_text(found, estimates)
         for problem in folder.problems:
             print(problem, file=sys.stderr)
     return BAD_DATA if folder.problems else OK
 
 
-def _plan_text(found: Inventory) -> None:
+def _plan_text(found: Inventory, estimates: Mapping[str, Estimate]) -> None:
     rows = found.imports
     _table("DAGs", ["dag", "runs", "source", "table", "write", "checks"], [_dag(r) for r in rows])
     _table("Personal data", ["dag", "columns", "undeclared", "key"], [_pii(r) for r in rows])
     quotas = ["dag", "pool", "priority", "retries", "checkpoint", "timeout", "sla", "tells"]
     _table("Quotas", quotas, [_quota(r) for r in rows])
+    if estimates or any(row.budget != "-" for row in rows):
+        asked = ["dag", "budget of a run", "a first run asks for"]
+        _table("Budgets", asked, [_budget(row, estimates.get(row.dag_id)) for row in rows])
     connections = [[c.connection, c.type or "-", ", ".join(c.used_by)] for c in found.connections]
     _table("Connections", ["connection", "type", "used by"], connections)
 
@@ -90,6 +98,13 @@ def _quota(row: ImportRow) -> list[str]:
     times = [row.retries, row.checkpoint, row.timeout or "-", row.sla or "-"]
     pool = row.pool or "default_pool"
     return [row.dag_id, pool, str(row.priority), *times, ", ".join(row.notify) or "-"]
+
+
+def _budget(row: ImportRow, estimate: Estimate | None) -> list[str]:
+    if estimate is None:
+        return [row.dag_id, row.budget, "-"]
+    about = "" if estimate.exact else "about "
+    return [row.dag_id, row.budget, f"{about}{limits_text(estimate)}"]
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

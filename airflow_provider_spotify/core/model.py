@@ -165,7 +165,12 @@ class SchemaChange(Frozen):
 
 
 class LoadReport(Frozen):
-    """What one load did. Times are seconds, sizes bytes of Arrow memory."""
+    """What one load did. Times are seconds, sizes bytes of Arrow memory.
+
+    :param usage: what it asked of an API: requests, retries, cache_hits, waited (seconds), records
+        and cost (US dollars); empty for a source that is none
+    :param stopped: why it ended before all was read; the next load goes on there
+    """
 
     tenant: str
     import_name: str
@@ -187,6 +192,8 @@ class LoadReport(Frozen):
     checks: Sequence[CheckResult] = ()
     masked: Sequence[MaskedColumn] = ()
     undeclared_pii: Mapping[str, str] = Field(default_factory=dict)
+    usage: Mapping[str, float] = Field(default_factory=dict)
+    stopped: str | None = None
     dry_run: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from contextlib import ExitStack, closing
@@ -9,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_spotify.core.ahead import drain
 from airflow_provider_spotify.core.config.plans import ImportPlan
-from airflow_provider_spotify.core.errors import Cancelled, Idle, TooManyRejected, TransientError
+from airflow_provider_spotify.core.errors import (
+    BudgetSpent,
+    Cancelled,
+    Idle,
+    TooManyRejected,
+    TransientError,
+)
 from airflow_provider_spotify.core.flow import LANE_BYTES, Ready, flow
 from airflow_provider_spotify.core.model import Window
 from airflow_provider_spotify.core.pace import Pace
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_spotify.core.transforms.chain import Chain
 
 WhenIdle = Literal["end", "raise"]
+logger = logging.getLogger("airflow_provider_spotify.imports")
 
 
 class Mover:
@@ -49,6 +57,8 @@ class Mover:
         self._receipts = receipts
         self._reached = load.done
         self._reasons: Counter[str] = Counter()
+        self.stopped: str | None = None
+        """Why reading ended before all was read."""
 
     def move(
         self,
@@ -57,10 +67,13 @@ class Mover:
         *,
         cancel: threading.Event | None = None,
         when_idle: WhenIdle = "end",
+        whole: bool = False,
     ) -> Progress:
-        """Read to the end, or until the pace says so; return how far that came.
+        """Read to the end, or until the pace or the budget says so; return how far that came.
 
         :param when_idle: what a silent stream does: end its load, or raise Idle to go on later
+        :param whole: the load is of no use unless all is read
+        :raises BudgetSpent: if it is spent before the end of such a load, or before any rows came
         :raises TooManyRejected: above the plan's ``max_rejected``
         :raises TransientError, Cancelled: after what was taken has been checkpointed
         """
@@ -82,7 +95,24 @@ class Mover:
         except (TransientError, Cancelled):
             self._load.checkpoint(self._reached)
             raise
+        except BudgetSpent as error:
+            self._spent(error, whole=whole)
         return self._reached
+
+    def _spent(self, error: BudgetSpent, *, whole: bool) -> None:
+        """End the load where its budget ended it, if the next one can go on there."""
+        name = self._plan.dag_id
+        if whole:
+            raise BudgetSpent(
+                f"{name}: {error}, and this load counts only as a whole (replace, a window, a full "
+                "refresh or a part), so nothing was published; raise the budget, or read less"
+            ) from error
+        if self._reached.cursor == self._load.before:
+            raise BudgetSpent(
+                f"{name}: {error} before any rows came, so every run would end here; raise it"
+            ) from error
+        self.stopped = str(error)
+        logger.warning("%s: %s; the next run goes on there", name, error)
 
     def _take(self, item: Ready | None) -> None:
         """Write a chunk; make what was there before it durable, or in a stream what is there now.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from airflow_provider_spotify.core import registry
+from airflow_provider_spotify.core.config.checks import reread_finding
 from airflow_provider_spotify.core.config.plans import DestinationPlan, ImportPlan, SourcePlan
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Credentials
@@ -46,6 +47,15 @@ def open_plan(plan: ImportPlan, *, resolve: Resolver) -> Opened:
         open_sink(plan.destination, tenant=plan.tenant, resolve=resolve),
         open_key(plan.privacy.key, resolve=resolve),
     )
+
+
+def refuse_append(plan: ImportPlan, source: Source[Any]) -> None:
+    """Make sure that rows which come again are not added again.
+
+    :raises ConfigurationError: if they would be
+    """
+    for (_, key), said in reread_finding(plan, source.rereads()):
+        raise ConfigurationError(f"{plan.dag_id}: write.{key}: {said}")
 
 
 def supplied(source: Source[Any], *, sink: Sink[Any], table: str) -> Source[Any]:

@@ -132,14 +132,17 @@ def _row_checks(reports: Iterable[LoadReport]) -> list[CheckResult]:
 def _joined(reports: Sequence[LoadReport], *, run: Run, changes: Mapping[str, Any]) -> LoadReport:
     """Return the report of the whole: sums, and what any part saw."""
     seconds: Counter[str] = Counter()
+    usage: Counter[str] = Counter()
     for report in reports:
         seconds.update(report.seconds)
+        usage.update(report.usage)
     whole = {
         "run_id": run.run_id,
         "rows": sum(report.rows for report in reports),
         "rejected": sum(report.rejected for report in reports),
         "bytes": sum(report.bytes for report in reports),
         "seconds": dict(seconds),
+        "usage": dict(usage),
         "columns": _profiles(reports),
         "masked": _masked(reports),
         "undeclared_pii": {k: v for report in reports for k, v in report.undeclared_pii.items()},

@@ -17,13 +17,14 @@ from airflow_provider_spotify.core.model import (
     load_id,
 )
 from airflow_provider_spotify.core.moving import Mover, WhenIdle, judged
-from airflow_provider_spotify.core.opening import supplied
+from airflow_provider_spotify.core.opening import refuse_append, supplied
 from airflow_provider_spotify.core.pace import Pace, StreamPace
 from airflow_provider_spotify.core.progress import Meter, Watcher
 from airflow_provider_spotify.core.receipts import Receipts
 from airflow_provider_spotify.core.rehearsal import Rehearsal
 from airflow_provider_spotify.core.sinks.base import Load, LoadSpec, Progress, Sink
 from airflow_provider_spotify.core.sources.base import Source
+from airflow_provider_spotify.core.usage import Usage
 
 if TYPE_CHECKING:
     from airflow_provider_spotify.core.transforms.chain import Chain
@@ -52,6 +53,7 @@ def run_import(
     :param until: with ``flush``, the moment at which to end; ``run_for`` from now by default
     :param when_idle: with ``flush``, end in silence, or raise so that the same run may go on later
     :raises DataError: if the data breaks the contract or an error check; nothing is published
+    :raises BudgetSpent: if the load counts only as a whole, and its budget ended it before
     :raises TransientError: if the source or sink cannot answer now; what was read is checkpointed
     :raises Cancelled: if ``cancel`` was set; what was read is checkpointed
     """
@@ -63,7 +65,8 @@ def run_import(
         mover = Mover(plan, load, chain, meter=meter, pace=pace, receipts=receipts)
         try:
             reading = _opened(plan, source, sink=sink)
-            done = mover.move(reading, run.window, cancel=cancel, when_idle=when_idle)
+            whole = _whole(plan, run)
+            done = mover.move(reading, run.window, cancel=cancel, when_idle=when_idle, whole=whole)
             checks = judge(plan, load, chain.quality, rows=done.rows, sink=sink, spec=spec)
         except DataError:
             load.abandon()
@@ -74,6 +77,8 @@ def run_import(
             "cursor_before": load.before,
             "cursor_after": done.cursor if moves_cursor(run) else load.before,
             "checks": checks,
+            "usage": reading.usage.facts(),
+            "stopped": mover.stopped,
         }
         report = _report(spec, done=judged(done, load), chain=chain, meter=meter, facts=facts)
         with meter.stage("publish"):
@@ -122,8 +127,17 @@ def load_spec(plan: ImportPlan, run: Run, *, parts: Sequence[int] = ()) -> LoadS
 
 
 def _opened(plan: ImportPlan, source: Source[Any], *, sink: Sink[Any]) -> Source[Any]:
+    refuse_append(plan, source)
     source = supplied(source, sink=sink, table=plan.table)
-    return source.following() if plan.flush else source
+    source = source.following() if plan.flush else source
+    source.usage = Usage(budget=plan.budget)
+    return source
+
+
+def _whole(plan: ImportPlan, run: Run) -> bool:
+    """Say whether half of a load is worth nothing, as no later one would read the rest."""
+    counts = plan.write.mode == "replace" or run.full_refresh or run.part is not None
+    return (counts or not moves_cursor(run)) and not run.dry_run
 
 
 def _may_stop(plan: ImportPlan) -> bool:

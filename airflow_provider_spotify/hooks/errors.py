@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
+    BudgetSpent,
     ConfigurationError,
     DataError,
     ForbiddenError,
@@ -22,7 +23,7 @@ from airflow_provider_spotify.core.errors import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-HOPELESS = (ConfigurationError, AuthenticationError, ForbiddenError, DataError)
+HOPELESS = (ConfigurationError, AuthenticationError, ForbiddenError, DataError, BudgetSpent)
 """What a retry cannot mend."""
 
 

@@ -27,6 +27,7 @@ WORDS = frozenset(
     {
         *("destination", "table", "write", "contract", "quality", "privacy", "pii", "tenant"),
         *("max_rejected", "checkpoint", "incremental", "import_name", "skip_if_empty", "run"),
+        "budget",
         *("deferrable", "source_type", "since", "window", "conn_id", "default_conn_id", "plan"),
         *("resume", "source_options", "import_id", "confined"),
         *("flush", "partitions", "step", "part", "reports"),

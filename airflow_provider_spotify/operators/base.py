@@ -22,6 +22,7 @@ from airflow_provider_spotify.core.lineage import facts
 from airflow_provider_spotify.core.model import LoadReport, Run
 from airflow_provider_spotify.core.opening import Opened, open_plan
 from airflow_provider_spotify.core.pipeline import run_import
+from airflow_provider_spotify.core.usage import usage_text
 from airflow_provider_spotify.hooks.credentials import credentials
 from airflow_provider_spotify.hooks.errors import ImportRetryPolicy, translated
 from airflow_provider_spotify.hooks.options import plain, validate
@@ -58,6 +59,8 @@ class ImportOperator(SourceWords, BaseOperator):
     :param privacy: ``{"key": connection id, "subject": column}``
     :param pii: ``{"undeclared": "ignore" | "warn" | "fail"}``
     :param max_rejected: abort the load above this many rejected rows
+    :param budget: ``{"requests": n, "records": n, "cost": dollars}``: the most that one run may
+        ask of an API
     :param checkpoint: ``{"rows": n, "every": "30s"}``: how much work a crash may cost
     :param flush: ``{"rows": n, "bytes": n, "within": "1s", "run_for": "1h", "idle": "1m"}``: read
         a stream on and on
@@ -88,6 +91,7 @@ class ImportOperator(SourceWords, BaseOperator):
         privacy: Mapping[str, Any] | None = None,
         pii: Mapping[str, Any] | None = None,
         max_rejected: int | None = None,
+        budget: Mapping[str, Any] | None = None,
         checkpoint: Mapping[str, Any] | None = None,
         flush: Mapping[str, Any] | None = None,
         partitions: int | None = None,
@@ -109,7 +113,8 @@ class ImportOperator(SourceWords, BaseOperator):
         self.destination, self.table = plain(destination), table
         self.write, self.contract = plain(write), plain(contract)
         self.quality, self.privacy, self.pii = plain(quality), plain(privacy), plain(pii)
-        self.max_rejected, self.checkpoint = max_rejected, plain(checkpoint)
+        self.max_rejected, self.budget = max_rejected, plain(budget)
+        self.checkpoint = plain(checkpoint)
         self.flush, self.partitions = plain(flush), partitions
         self.incremental, self.tenant = plain(incremental), tenant
         self.import_name = import_name
@@ -188,6 +193,8 @@ class ImportOperator(SourceWords, BaseOperator):
             except TransientError as error:
                 self._wait(error, plan, opened, until=until)
                 raise
+            if self._report.usage:
+                self.log.info("asked for %s", usage_text(self._report.usage))
             if self.step == "part":
                 return xcom(self._report)
             announce(self._report, context=context, inlets=self.inlets, outlets=self.outlets)

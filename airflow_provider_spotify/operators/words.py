@@ -15,6 +15,7 @@ SETTINGS = (
     "privacy",
     "pii",
     "max_rejected",
+    "budget",
     "checkpoint",
     "flush",
     "partitions",

@@ -19,6 +19,8 @@ class _Gauge(NamedTuple):
 _GAUGES = (
     _Gauge("rows", "Rows of the last load.", lambda s: s.rows),
     _Gauge("rejected_rows", "Rows that the last load rejected.", lambda s: s.rejected),
+    _Gauge("requests", "What the last load asked of an API.", lambda s: s.usage.get("requests")),
+    _Gauge("cost_dollars", "What the last load cost by price list.", lambda s: s.usage.get("cost")),
     _Gauge("load_seconds", "How long the last load took.", lambda s: s.seconds),
     _Gauge("age_seconds", "Seconds since the last load committed.", lambda s: s.age),
     _Gauge(

@@ -25,6 +25,7 @@ class ImportStatus(Frozen):
     """One import as its ledger tells it.
 
     :param rows: rows of the last load that committed; ``rejected`` likewise
+    :param usage: what that load asked of an API, as its report counts it
     :param age: seconds since that load committed: the freshness of the table
     :param error: why the ledger could not be read, by the kind of error only
     """
@@ -36,6 +37,7 @@ class ImportStatus(Frozen):
     state: State
     rows: int | None = None
     rejected: int | None = None
+    usage: Mapping[str, float] = {}
     last_load: datetime | None = None
     seconds: float | None = None
     age: float | None = None
@@ -145,6 +147,7 @@ def _loaded(plan: ImportPlan, entry: LedgerEntry, *, running: bool) -> ImportSta
         update={
             "rows": entry.rows,
             "rejected": entry.rejected,
+            "usage": dict(entry.report.usage) if entry.report else {},
             "last_load": finished,
             "seconds": (finished - started).total_seconds(),
         }

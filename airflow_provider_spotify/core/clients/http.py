@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
 
 from airflow_provider_spotify.core.clients.http_auth import Auth
 from airflow_provider_spotify.core.clients.http_cache import Cache
+from airflow_provider_spotify.core.clients.http_download import Body, Downloaded
 from airflow_provider_spotify.core.clients.http_errors import (
     Classify,
     NotFound,
     NotSent,
     RateLimited,
+    ServerError,
     judge,
     require_json,
 )
+from airflow_provider_spotify.core.clients.http_learning import Bucket, Learn, Told, rate_headers
 from airflow_provider_spotify.core.clients.http_limits import Limiter
 from airflow_provider_spotify.core.clients.http_messages import (
     Params,
@@ -33,13 +37,23 @@ from airflow_provider_spotify.core.clients.http_messages import (
     with_params,
     without,
 )
-from airflow_provider_spotify.core.clients.http_retry import persistently
+from airflow_provider_spotify.core.clients.http_retry import before_sending, persistently
 from airflow_provider_spotify.core.clients.http_settings import HttpSettings
+from airflow_provider_spotify.core.clients.http_slots import Slots
+from airflow_provider_spotify.core.clients.http_streaming import IDEMPOTENT, Streaming
+from airflow_provider_spotify.core.clients.http_tape import replaying, tape
 from airflow_provider_spotify.core.clients.http_transport import Transport
-from airflow_provider_spotify.core.errors import ConfigurationError, QuotaExhausted, TransientError
+from airflow_provider_spotify.core.errors import (
+    ConfigurationError,
+    ImporterError,
+    QuotaExhausted,
+    TransientError,
+)
 from airflow_provider_spotify.core.usage import Usage
 
 __all__ = [
+    "Body",
+    "Downloaded",
     "HttpClient",
     "HttpSettings",
     "NotFound",
@@ -47,13 +61,18 @@ __all__ = [
     "RateLimited",
     "Request",
     "Response",
+    "ServerError",
+    "Told",
+    "rate_headers",
 ]
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+T = TypeVar("T")
 MAX_REDIRECTS = 5
+_BUSY = 0.9
+"""The share of a limit from which on fewer requests are sent at once."""
 
 
-class HttpClient:
+class HttpClient(Streaming):
     """Sends requests to one API; an async context manager, used from one event loop.
 
     :param auth: how to prove who we are; None: anonymous
@@ -61,6 +80,10 @@ class HttpClient:
     :param classify: looks at every answer first and may name the error it stands for, for APIs
         whose statuses mislead (200 with an error body, 429 for what is forbidden)
     :param usage: counts what is asked for, and stops where the run's budget ends
+    :param learn: reads what an answer tells of its limit, so that requests are held back before
+        the API refuses them; None: learn from refusals alone
+    :param bucket: names the limit that a request counts against, for an API with several: all that
+        is learned, or asked for, holds for requests of the same bucket
     """
 
     def __init__(
@@ -71,30 +94,35 @@ class HttpClient:
         tenant: str = "default",
         classify: Classify | None = None,
         usage: Usage | None = None,
+        learn: Learn | None = rate_headers,
+        bucket: Bucket | None = None,
     ) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.usage = usage or Usage()
         self._auth = auth
         self._tenant = tenant
         self._classify = classify
-        self._transport = Transport(settings)
-        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._transport = Transport(settings, secrets=lambda: auth.secrets if auth else ())
+        self._learn = learn
+        self._bucket = bucket
+        self._slots = Slots(settings.concurrency)
         self._max_wait = settings.max_wait.total_seconds()
         fingerprint = auth.fingerprint if auth else "anonymous"
         self._limiter = Limiter(
-            f"{urlsplit(settings.base_url).netloc}:{fingerprint}",
+            f"{urlsplit(settings.base_url).netloc}:{settings.quota_group or fingerprint}",
             rate=settings.rate_limit,
             max_wait=self._max_wait,
             usage=self.usage,
-            redis_url=settings.redis_url,
+            redis_url=None if replaying() else settings.redis_url,
         )
         self._cache: Cache | None = None
-        if settings.cache_ttl:
+        if settings.cache_ttl and tape() is None:
             self._cache = Cache(
                 ttl=settings.cache_ttl.total_seconds(),
                 folder=settings.cache_dir,
                 tenant=tenant,
                 fingerprint=fingerprint,
+                redis_url=settings.cache_redis(),
             )
 
     async def __aenter__(self) -> Self:
@@ -121,17 +149,25 @@ class HttpClient:
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
         missing_ok: bool = False,
+        bucket: str | None = None,
     ) -> Any:
         """Get a path below ``base_url``, or an absolute URL, and read it as JSON.
 
         :param missing_ok: return None where the system answers 404 or 410
+        :param bucket: as ``request``
         :raises TransientError: if it could not answer after all attempts
         :raises QuotaExhausted: if it asks for a wait above ``max_wait``
         :raises AuthenticationError: on 401; ForbiddenError on 403; NotFound on 404
         :raises DataError: if the answer is not JSON
         """
         response = await self.request(
-            "GET", url, params=params, headers=headers, missing_ok=missing_ok, is_json=True
+            "GET",
+            url,
+            params=params,
+            headers=headers,
+            missing_ok=missing_ok,
+            is_json=True,
+            bucket=bucket,
         )
         return None if response.status in (404, 410) else response.json()
 
@@ -159,29 +195,44 @@ class HttpClient:
         idempotent: bool | None = None,
         missing_ok: bool = False,
         is_json: bool = False,
+        bucket: str | None = None,
     ) -> Response:
         """Send a request and return the answer, its body read to the end.
 
         :param idempotent: may be sent again when it is unknown whether it arrived; by method
         :param is_json: the body must be JSON; a broken one is asked for again
+        :param bucket: the limit it counts against; by default the client's ``bucket`` says it
         """
-        request = self._build(method, url, params=params, headers=headers, json=json, body=body)
+        request = self._build(
+            method, url, params=params, headers=headers, json=json, body=body, bucket=bucket
+        )
 
         async def send(request: Request) -> Response:
-            return await persistently(
+            return await self._lasting(
                 lambda: self._attempt(request, missing_ok=missing_ok, is_json=is_json),
-                attempts=self.settings.retry_attempts,
-                max_wait=self._max_wait,
                 idempotent=method in IDEMPOTENT if idempotent is None else idempotent,
-                usage=self.usage,
-                pause=self._limiter.pause,
+                bucket=request.bucket,
             )
 
         if self._cache is None or method != "GET" or body is not None:
             return await send(request)
         response = await self._cache.answer(request, send)
-        self.usage.cache_hits += response.from_cache
+        self.usage.revalidated += response.revalidated
+        self.usage.cache_hits += response.from_cache and not response.revalidated
         return response
+
+    async def _lasting(
+        self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool, bucket: str
+    ) -> T:
+        return await persistently(
+            attempt,
+            attempts=self.settings.retry_attempts,
+            server_error_attempts=self.settings.server_error_attempts,
+            max_wait=self._max_wait,
+            idempotent=idempotent,
+            usage=self.usage,
+            pause=self._limiter.bucket(bucket).pause,
+        )
 
     def _build(
         self,
@@ -190,33 +241,54 @@ class HttpClient:
         *,
         params: Params | None,
         headers: Mapping[str, str] | None,
-        json: Any,
-        body: bytes | None,
+        json: Any = None,
+        body: bytes | None = None,
+        bucket: str | None = None,
     ) -> Request:
         address = with_params(join(self.settings.base_url, url), params)
         given = {"Accept": "application/json", "User-Agent": self.settings.user_agent}
         if json is not None:
             body = orjson.dumps(json)
             given["Content-Type"] = "application/json"
-        return Request(method, address, {**given, **(headers or {})}, body)
+        request = Request(method, address, {**given, **(headers or {})}, body)
+        if bucket is None and self._bucket is not None:
+            bucket = self._bucket(request)
+        return replace(request, bucket=bucket) if bucket else request
 
     async def _attempt(self, request: Request, *, missing_ok: bool, is_json: bool) -> Response:
-        await self._limiter.acquire()
-        response = await self._follow(request)
-        error = self._classify(response) if self._classify else None
+        limiter = self._limiter.bucket(request.bucket)
+        async with limiter.turn() as mark:
+            response = await self._follow(request)
+        told = await self._told(response, limiter)
+        error = self._judged(request, response, told=told, missing_ok=missing_ok)
+        if isinstance(error, RateLimited | QuotaExhausted):
+            if error.retry_after:
+                await limiter.pause(error.retry_after)
+            if isinstance(error, RateLimited) and response.status != 503:
+                await limiter.refuse(mark, wait=error.retry_after or 0.0)
         if error is not None:
             raise error
-        if missing_ok and response.status in (404, 410):
-            return response
-        secrets = self._auth.secrets if self._auth else ()
-        error = judge(request, response, max_wait=self._max_wait, secrets=secrets)
-        if isinstance(error, QuotaExhausted) and error.retry_after is not None:
-            await self._limiter.pause(error.retry_after)
-        if error is not None:
-            raise error
-        if is_json:
-            require_json(request, response, secrets=secrets)
+        if is_json and response.status < 400:
+            require_json(request, response, secrets=self._auth.secrets if self._auth else ())
         return response
+
+    async def _told(self, response: Response, limiter: Limiter) -> Told | None:
+        """Learn what an answer tells of its limit, if it comes from the API itself."""
+        told = self._learn(response) if self._learn and self.trusts(response.url) else None
+        if told is not None:
+            await limiter.learn(told)
+            if told.busy is not None and told.busy >= _BUSY:
+                self._slots.shrink(since=time.monotonic())
+        return told
+
+    def _judged(
+        self, request: Request, response: Response, *, told: Told | None, missing_ok: bool
+    ) -> ImporterError | None:
+        error = self._classify(response) if self._classify else None
+        if error is not None or (missing_ok and response.status in (404, 410)):
+            return error
+        secrets = self._auth.secrets if self._auth else ()
+        return judge(request, response, max_wait=self._max_wait, secrets=secrets, told=told)
 
     async def _follow(self, request: Request) -> Response:
         """Send, and go where redirects lead; each hop is signed, or not, for its own origin."""
@@ -244,11 +316,11 @@ class HttpClient:
         return response
 
     async def _sign(self, request: Request, auth: Auth) -> Request:
-        with _before_sending():
+        with before_sending():
             return await auth.sign(request, self._send)
 
     async def _renewed(self, refused: Request, auth: Auth) -> bool:
-        with _before_sending():
+        with before_sending():
             return await auth.renew(refused, self._send)
 
     def unsigned(self, url: str) -> str:
@@ -265,15 +337,12 @@ class HttpClient:
         return safe and not names.isdisjoint(self.settings.allowed_hosts)
 
     async def _send(self, request: Request) -> Response:
-        async with self._slots:
+        async with self._slots as since:
             self.usage.ask()
-            return await self._transport.send(request)
-
-
-@contextmanager
-def _before_sending() -> Iterator[None]:
-    """Mark what fails here as safe to repeat: the request itself has done nothing yet."""
-    try:
-        yield
-    except TransientError as error:
-        raise NotSent(str(error), retry_after=error.retry_after) from None
+            try:
+                response = await self._transport.send(request)
+            except TransientError:
+                self._slots.shrink(since=since)
+                raise
+            self._slots.heard(response.status, since=since)
+            return response

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_spotify.core.clients.http_auth import scrub
+from airflow_provider_spotify.core.clients.http_learning import Told
 from airflow_provider_spotify.core.clients.http_messages import Request, Response
+from airflow_provider_spotify.core.clients.http_quota import Limit, exceeded
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -20,8 +22,7 @@ from airflow_provider_spotify.core.errors import (
 )
 
 Classify = Callable[[Response], ImporterError | None]
-RETRIED = frozenset({408, 425, 500, 502, 503, 504})
-_QUOTA_REASONS = frozenset({"quota_exceeded", "quotaexceeded", "dailylimitexceeded"})
+RETRIED = frozenset({408, 425})
 
 
 class NotFound(ConfigurationError):
@@ -36,19 +37,32 @@ class NotSent(TransientError):
     """The request never reached the system, so repeating it cannot do anything twice."""
 
 
+class ServerError(TransientError):
+    """The system failed at the request (5xx)."""
+
+
 def judge(
-    request: Request, response: Response, *, max_wait: float, secrets: tuple[str, ...]
+    request: Request,
+    response: Response,
+    *,
+    max_wait: float,
+    secrets: tuple[str, ...],
+    told: Told | None = None,
 ) -> ImporterError | None:
     """Return the error that an answer stands for; None if it is a good one.
 
     :param max_wait: seconds; a longer Retry-After becomes QuotaExhausted
+    :param told: what the answer says of its limit, where it has no Retry-After
     """
     status = response.status
     if status < 400:
         return None
     said = f"{request.where} answered {status}{_said(response, secrets)}"
-    if status == 429 or (status == 503 and "retry-after" in response.headers):
-        return _slow_down(said, response, max_wait=max_wait)
+    limit = exceeded(response)
+    if limit or status == 429 or (status == 503 and "retry-after" in response.headers):
+        return _slow_down(said, response, limit=limit, max_wait=max_wait, told=told)
+    if status >= 500:
+        return ServerError(said)
     if status in RETRIED:
         return TransientError(said)
     if status in (401, 407):
@@ -57,8 +71,6 @@ def judge(
         return ForbiddenError(f"{said}; the credentials are known but this is not open to them")
     if status in (404, 410):
         return NotFound(f"{said}; check path and ids")
-    if status > 500:
-        return TransientError(said)
     return ConfigurationError(f"{said}; check path, params and headers")
 
 
@@ -81,9 +93,13 @@ def require_json(request: Request, response: Response, *, secrets: tuple[str, ..
         raise DataError(f"{said}; check base_url and path") from None
 
 
-def _slow_down(said: str, response: Response, *, max_wait: float) -> ImporterError:
+def _slow_down(
+    said: str, response: Response, *, limit: Limit | None, max_wait: float, told: Told | None
+) -> ImporterError:
     wait = retry_after(response.headers)
-    if _reason(response) in _QUOTA_REASONS:
+    if wait is None and told is not None and told.spent:
+        wait = told.reset
+    if limit == "quota":
         return QuotaExhausted(f"{said}; the quota is used up", retry_after=wait)
     if wait is not None and wait > max_wait:
         return QuotaExhausted(f"{said}; it asks to wait {wait:.0f} s", retry_after=wait)
@@ -139,10 +155,3 @@ def _said(response: Response, secrets: tuple[str, ...]) -> str:
     text = api_message(_json(response))
     text = "".join(c if c.isprintable() else " " for c in text)[:300].strip()
     return f" ({scrub(text, secrets)})" if text else ""
-
-
-def _reason(response: Response) -> str:
-    body = _json(response)
-    error = body.get("error", body) if isinstance(body, dict) else None
-    reason = error.get("reason") if isinstance(error, dict) else None
-    return str(reason or "").lower()

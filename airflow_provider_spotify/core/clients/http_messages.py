@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
 import orjson
 
 from airflow_provider_spotify.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow_provider_spotify.core.clients.http_body import Incoming
 
 Params = Mapping[str, Any]
 _PORTS = {"http": 80, "https": 443}
@@ -28,12 +31,18 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. Its printed form shows neither query nor headers, which may hold secrets."""
+    """One request. Its printed form shows neither query nor headers, which may hold secrets.
+
+    :param taker: takes the body of a good answer unread, which is then not in the Response
+    :param bucket: which of the API's limits it counts against, where there are several
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    taker: Callable[[Incoming], None] | None = field(default=None, compare=False)
+    bucket: str = ""
 
     def __repr__(self) -> str:
         return f"Request({self.where})"
@@ -49,6 +58,8 @@ class Response:
     """One answer, its body read to the end.
 
     :param headers: names in lower case
+    :param from_cache: the body was kept from an earlier answer
+    :param revalidated: the system was asked whether that is still good (304), and it was
     """
 
     status: int
@@ -56,6 +67,7 @@ class Response:
     body: bytes
     url: str
     from_cache: bool = False
+    revalidated: bool = False
     _read: list[Any] = field(default_factory=list, compare=False)
 
     def __repr__(self) -> str:
@@ -142,7 +154,7 @@ def redirect(request: Request, response: Response, *, secrets: Sequence[str]) ->
     )
     if changes_method and request.method != "HEAD":
         kept = {k: v for k, v in request.headers.items() if k.lower() != "content-type"}
-        return Request("GET", url, kept)
+        return replace(request, method="GET", url=url, headers=kept, body=None)
     return replace(request, url=url)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_random_exponential
 
-from airflow_provider_spotify.core.clients.http_errors import NotSent, RateLimited
+from airflow_provider_spotify.core.clients.http_errors import NotSent, RateLimited, ServerError
 from airflow_provider_spotify.core.errors import QuotaExhausted, TransientError
 from airflow_provider_spotify.core.usage import Usage
 
@@ -28,14 +29,23 @@ class _Patience:
     """
 
     def __init__(
-        self, *, attempts: int, max_wait: float, idempotent: bool, usage: Usage, pause: Pause
+        self,
+        *,
+        attempts: int,
+        server_error_attempts: int | None,
+        max_wait: float,
+        idempotent: bool,
+        usage: Usage,
+        pause: Pause,
     ) -> None:
         self._attempts = attempts
+        self._server_attempts = server_error_attempts or attempts
         self._max_wait = max_wait
         self._idempotent = idempotent
         self._usage = usage
         self._pause = pause
         self._failed = 0
+        self._server_failed = 0
         self._waited = 0.0
 
     def again(self, error: BaseException) -> bool:
@@ -56,7 +66,8 @@ class _Patience:
                 ) from None
             return True
         self._failed += 1
-        return self._failed < self._attempts
+        self._server_failed += isinstance(error, ServerError)
+        return self._failed < self._attempts and self._server_failed < self._server_attempts
 
     def wait(self, state: RetryCallState) -> float:
         """Return the seconds until the next attempt."""
@@ -81,6 +92,7 @@ async def persistently(
     attempt: Callable[[], Awaitable[T]],
     *,
     attempts: int,
+    server_error_attempts: int | None = None,
     max_wait: float,
     idempotent: bool,
     usage: Usage,
@@ -90,11 +102,17 @@ async def persistently(
 
     A request that may have been carried out is repeated only if it is ``idempotent``.
 
+    :param server_error_attempts: how many of the attempts may end in an error of the system (5xx)
     :param max_wait: seconds that one request may spend in waits which the system asked for
     :param pause: holds back the other requests of the same key for so many seconds
     """
     patience = _Patience(
-        attempts=attempts, max_wait=max_wait, idempotent=idempotent, usage=usage, pause=pause
+        attempts=attempts,
+        server_error_attempts=server_error_attempts,
+        max_wait=max_wait,
+        idempotent=idempotent,
+        usage=usage,
+        pause=pause,
     )
     retrying = AsyncRetrying(
         wait=patience.wait,
@@ -107,3 +125,12 @@ async def persistently(
         return await attempt()
 
     return await retrying(once)
+
+
+@contextmanager
+def before_sending() -> Iterator[None]:
+    """Mark what fails here as safe to repeat: the request itself has done nothing yet."""
+    try:
+        yield
+    except TransientError as error:
+        raise NotSent(str(error), retry_after=error.retry_after) from None

@@ -10,6 +10,7 @@ from airflow_provider_spotify.core.config.explain import shown
 from airflow_provider_spotify.core.config.plans import ImportPlan
 from airflow_provider_spotify.core.config.problems import KeyPath, did_you_mean
 from airflow_provider_spotify.core.config.rules import KEYED_ACTIONS
+from airflow_provider_spotify.core.usage import UNLIMITED
 
 Finding: TypeAlias = tuple[KeyPath, str]
 """A path inside the import, and what is wrong there."""
@@ -31,6 +32,18 @@ def import_findings(plan: ImportPlan) -> Iterator[Finding]:
     if len(plan.table) > LONGEST_TABLE or plan.table.endswith("__rejected"):
         said = f"a table has at most {LONGEST_TABLE} characters and does not end in __rejected: "
         yield ("table",), said + "its rejected rows go to <table>__rejected"
+
+
+def reread_finding(plan: ImportPlan, why: str | None) -> Iterator[Finding]:
+    """Find an append of rows that come again.
+
+    :param why: what the source says of it; None if they do not
+    """
+    if why and plan.write.mode == "append":
+        yield ("write", "mode"), f"{why}, and append would add them again; {AS_MERGE}"
+
+
+AS_MERGE = "write by merge: {mode: merge, key: […]}"
 
 
 def _schedule(plan: ImportPlan) -> Iterator[Finding]:
@@ -63,6 +76,8 @@ def _parted(plan: ImportPlan) -> Iterator[Finding]:
         return
     if plan.flush is not None:
         yield ("partitions",), "a stream with flush is read by one task; give one of the two"
+    if plan.budget != UNLIMITED:
+        yield ("budget",), "a budget is kept by one task; give it or partitions, not both"
     if plan.incremental.by == "interval":
         yield ("partitions",), "an interval is read by one task; read by cursor, or take it away"
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_spotify.core import registry
 from airflow_provider_spotify.core.config.plans import ImportPlan, TenantPlan
+from airflow_provider_spotify.core.usage import limits_text
 
 
 class ImportRow(NamedTuple):
@@ -31,6 +32,7 @@ class ImportRow(NamedTuple):
     priority: int
     retries: str
     checkpoint: str
+    budget: str
     timeout: str | None
     sla: str | None
     notify: Sequence[str]
@@ -93,6 +95,7 @@ def _row(tenant: TenantPlan, plan: ImportPlan) -> ImportRow:
         priority=plan.priority,
         retries=f"{retries['attempts']} x {retries['delay']}..{retries['max_delay']}",
         checkpoint=f"{checkpoint['rows']:,} rows or {checkpoint['every']}",
+        budget=limits_text(plan.budget),
         timeout=said["timeout"],
         sla=said["sla"]["within"] if said["sla"] else None,
         notify=[f"{n.type} on {'/'.join(n.on)}" for n in tenant.notify],

@@ -16,6 +16,7 @@ from airflow_provider_spotify.core.config.rules import (
     PrivacyPlan,
 )
 from airflow_provider_spotify.core.model import Frozen
+from airflow_provider_spotify.core.usage import Budget
 
 API_VERSION = "v1"
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -157,6 +158,7 @@ class ImportSettings(Frozen):
     quality: Sequence[Check] = ()
     pii: PiiPlan = PiiPlan()
     max_rejected: int | None = Field(None, ge=0, description="abort above this; none: no bound")
+    budget: Budget = Field(Budget(), description="the most that one run may ask of an API")
     checkpoint: CheckpointPlan = CheckpointPlan()
     flush: FlushPlan | None = Field(None, description="streams only: a long run, shown as it goes")
     partitions: int = Field(

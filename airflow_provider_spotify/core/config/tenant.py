@@ -13,6 +13,7 @@ from airflow_provider_spotify.core.config.checks import (
     after_findings,
     connection_findings,
     import_findings,
+    reread_finding,
 )
 from airflow_provider_spotify.core.config.cron import timezone_problem
 from airflow_provider_spotify.core.config.defaults import HEAD_KEYS, Defaults, version_problem
@@ -170,8 +171,17 @@ class _Compiler:
             found = [item for item in found if not item.path or item.path[0] in given]
             self.problems += place.problems(found)
             return None
-        self.problems += [place.problem(at, said, value=True) for at, said in import_findings(plan)]
+        findings = [*import_findings(plan), *reread_finding(plan, self._rereads(plan))]
+        self.problems += [place.problem(at, said, value=True) for at, said in findings]
         return plan
+
+    @staticmethod
+    def _rereads(plan: ImportPlan) -> str | None:
+        """Ask the source, without its credentials, whether rows come again."""
+        if plan.source.type == "unknown":
+            return None  # it has been reported
+        reason: str | None = registry.source(plan.source.type)(plan.source.config).rereads()
+        return reason
 
     def _layered(self, name: str, body: dict[str, Any]) -> Layered:
         return lay(

@@ -16,7 +16,7 @@ from airflow_provider_spotify.core.model import (
     Health,
     Window,
 )
-from airflow_provider_spotify.core.usage import Usage
+from airflow_provider_spotify.core.usage import Estimate, Usage
 
 NO_CREDENTIALS = Credentials()
 
@@ -82,6 +82,13 @@ class Source(ABC, Generic[C]):
     @abstractmethod
     async def is_ready(self, since: Cursor | None, window: Window | None = None) -> bool:
         """Say whether ``read`` would yield anything now, as cheaply as the system allows."""
+
+    async def estimate(self, since: Cursor | None, window: Window | None = None) -> Estimate | None:
+        """Foretell what ``read`` would ask of the system; None if there is no telling.
+
+        It may ask the system where a count costs nothing that is billed.
+        """
+        return None
 
     def rereads(self) -> str | None:
         """Say why rows come again that were read before, if they do: they need a merge."""
