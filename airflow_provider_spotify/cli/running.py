@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_spotify.cli.exits import BAD_CALL, OK
 from airflow_provider_spotify.cli.tables import show
+from airflow_provider_spotify.cli.taping import taped
 from airflow_provider_spotify.core.config.compile import find_tenant
 from airflow_provider_spotify.core.config.problems import did_you_mean
 from airflow_provider_spotify.core.environment import connection
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
 from airflow_provider_spotify.core.model import Health, LoadReport, Run, Window
 from airflow_provider_spotify.core.opening import Resolver, open_plan, open_sink, open_source
+from airflow_provider_spotify.core.usage import usage_text
 
 if TYPE_CHECKING:
     from airflow_provider_spotify.core.config.plans import ImportPlan
@@ -33,11 +35,12 @@ def check(arguments: argparse.Namespace) -> int:
     plan = find_tenant(arguments.folder, tenant=arguments.tenant)
     names = [arguments.import_name] if arguments.import_name else sorted(plan.imports)
     found: list[dict[str, Any]] = []
-    for name in names:
-        chosen = import_of(plan.imports, name)
-        for side in ("source", "destination"):
-            health = _health(chosen, side, resolver(arguments))
-            found.append({"import": chosen.dag_id, "side": side, **health.model_dump()})
+    with taped(arguments):
+        for name in names:
+            chosen = import_of(plan.imports, name)
+            for side in ("source", "destination"):
+                health = _health(chosen, side, resolver(arguments))
+                found.append({"import": chosen.dag_id, "side": side, **health.model_dump()})
     if arguments.format == "json":
         print(json.dumps(found, indent=2))
     else:
@@ -72,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         full_refresh=arguments.full_refresh,
         dry_run=arguments.dry_run,
     )
-    with watched() as (watcher, cancel):
+    with taped(arguments), watched() as (watcher, cancel):
         report = run_import(
             plan,
             source=opened.source,
@@ -186,6 +189,8 @@ def print_report(report: LoadReport, how: str) -> None:
         ["rejected", f"{report.rejected:,}"],
         ["bytes", f"{report.bytes:,}"],
         ["seconds", ", ".join(f"{k} {v:.2f}" for k, v in report.seconds.items()) or "-"],
+        ["usage", usage_text(report.usage)],
+        ["stopped", report.stopped or "-"],
         ["masked", ", ".join(f"{m.name}: {m.action}" for m in report.masked) or "-"],
         ["undeclared", ", ".join(f"{k}: {v}" for k, v in report.undeclared_pii.items()) or "-"],
         ["schema", ", ".join(f"{c.change} {c.column}" for c in report.schema_changes) or "-"],
