@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
-from tenacity.wait import wait_random_exponential
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_spotify.core.clients.http_errors import NotSent, RateLimited, ServerError
 from airflow_provider_spotify.core.errors import QuotaExhausted, TransientError
 from airflow_provider_spotify.core.usage import Usage
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+    from tenacity.wait import wait_base
+
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
-BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
-"""Exponential with full jitter: up to 0.5, 1, 2 … 30 seconds."""
 _SHORTEST = 0.2
 """Seconds; a system that asks to wait 0 seconds is not asked again at once."""
+
+
+@cache
+def _backoff() -> wait_base:
+    """Return exponential waits with full jitter: up to 0.5, 1, 2 … 30 seconds."""
+    from tenacity.wait import wait_random_exponential
+
+    return wait_random_exponential(multiplier=0.5, max=30)
 
 
 class _Patience:
@@ -75,7 +83,9 @@ class _Patience:
         asked = error.retry_after if isinstance(error, TransientError) else None
         if asked is None:
             return (
-                max(_SHORTEST, BACKOFF(state)) if isinstance(error, RateLimited) else BACKOFF(state)
+                max(_SHORTEST, _backoff()(state))
+                if isinstance(error, RateLimited)
+                else _backoff()(state)
             )
         return max(asked, _SHORTEST)
 
@@ -114,6 +124,8 @@ async def persistently(
         usage=usage,
         pause=pause,
     )
+    from tenacity import AsyncRetrying, retry_if_exception
+
     retrying = AsyncRetrying(
         wait=patience.wait,
         retry=retry_if_exception(patience.again),
