@@ -21,6 +21,7 @@ from airflow_provider_spotify.core.errors import (
     DataError,
     ForbiddenError,
     ImporterError,
+    TransientError,
 )
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.audio._spotify_resources import (
@@ -148,14 +149,18 @@ class SpotifyApi:
         await self._client.get_json("search", params={"q": "a", "type": "track", "limit": 1})
 
     async def get(self, path: str, **params: Any) -> Json | None:
-        """Get one object; None where there is none.
+        """Get one object; None where there is none (404).
 
         :raises DataError: if the answer is not an object
         """
-        body = await self._client.get_json(
-            path, params={"market": self._market, **params}, missing_ok=True
+        params = {"market": self._market, **params}
+        response = await self._client.request(
+            "GET", path, params=params, missing_ok=True, is_json=True
         )
-        if body is not None and not isinstance(body, dict):
+        if response.status in (404, 410):
+            return None
+        body = response.json()
+        if not isinstance(body, dict):
             raise DataError(f"{path}: the Web API answered with no JSON object")
         return body
 
@@ -164,7 +169,8 @@ class SpotifyApi:
     ) -> list[Json | None]:
         """Get one object for each id, None where there is none."""
         if not batch:
-            return [await self.get(f"{resource.path}/{each}") for each in ids]
+            single = [await self.get(f"{resource.path}/{each}") for each in ids]
+            return _as_asked(single, ids, resource)
         if not ids:
             return []
         try:
@@ -177,7 +183,7 @@ class SpotifyApi:
         found = body.get(resource.path.replace("-", "_"))
         if not isinstance(found, list) or len(found) != len(ids):
             raise DataError(f"{resource.path}: asked for {len(ids)} ids and got another number")
-        return found
+        return _as_asked(found, ids, resource)
 
     async def page(
         self, path: str, *, limit: int, offset: int, inside: str | None = None, **params: Any
@@ -193,6 +199,10 @@ class SpotifyApi:
             return None
         if not isinstance(page, dict) or not isinstance(page.get("items"), list):
             raise DataError(f"{path}: the Web API answered without a page of items")
+        if page.get("offset", offset) != offset:
+            raise TransientError(
+                f"{path}: asked for the page at {offset}, got the one at {page['offset']}"
+            )
         return {**page, "offset": offset, "limit": page.get("limit") or limit}
 
     async def found(self, kind: str, *, query: str, limit: int, offset: int) -> Json:
@@ -200,7 +210,28 @@ class SpotifyApi:
         page = await self.page(
             "search", limit=limit, offset=offset, inside=f"{kind}s", q=query, type=kind
         )
-        assert page is not None  # a search that finds nothing is an empty page
+        if page is None:  # a search that finds nothing is an empty page
+            raise NotFound("search: the Web API has no such address; check api_url")
         if offset + 2 * limit > SEARCH_DEPTH:
             page["next"] = None
         return {**page, "total": min(page.get("total") or 0, SEARCH_DEPTH)}
+
+
+def _as_asked(
+    found: list[Json | None], ids: Sequence[str], resource: Resource
+) -> list[Json | None]:
+    """Return objects that are those asked for.
+
+    A track may come under another id: Spotify replaces it by one that plays in the market
+    (https://developer.spotify.com/documentation/web-api/concepts/track-relinking).
+
+    :raises DataError: if one has no id, or another's
+    """
+    for asked, body in zip(ids, found, strict=True):
+        if body is None:
+            continue
+        if not isinstance(body, dict) or not body.get("id"):
+            raise DataError(f"{resource.path} {asked}: the Web API answered without an id")
+        if body["id"] != asked and resource.id_type != "track":
+            raise DataError(f"{resource.path} {asked}: the Web API answered with another id")
+    return found

@@ -87,6 +87,9 @@ class SpotifyConfig(SourceConfig):
     cache_ttl: Duration | None = Field(
         None, description="keep answers this long, except those about playlists; none: no cache"
     )
+    cache: Literal["sqlite", "redis"] = Field(
+        "sqlite", description="where: a file of the worker, or Redis for all workers"
+    )
     retry_attempts: int = Field(5, ge=1, le=20, description="how often a request is tried in all")
     timeout: Duration = Field(timedelta(seconds=30), description="longest time of one attempt")
     api_url: BaseUrl | None = Field(None, description=f"address of the Web API; {API_URL}")
@@ -265,7 +268,10 @@ class SpotifySource(Source[SpotifyConfig]):
             rate_limit=config.rate_limit,
             retry_attempts=config.retry_attempts,
             cache_ttl=config.cache_ttl if cached else None,
+            cache=config.cache,
+            cache_url=self._extra("cache_url"),
             redis_url=self._extra("redis_url"),
+            quota_group=self._extra("quota_group"),
         )
         return SpotifyApi(
             settings,

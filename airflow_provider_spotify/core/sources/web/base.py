@@ -15,6 +15,7 @@ from airflow_provider_spotify.core.clients.http_settings import HttpSettings
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
 from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Health, Window
 from airflow_provider_spotify.core.sources.base import Source
+from airflow_provider_spotify.core.sources.web.bodies import require_page
 from airflow_provider_spotify.core.sources.web.config import WebConfig
 from airflow_provider_spotify.core.sources.web.gathered import Gathered
 from airflow_provider_spotify.core.sources.web.newest import NewestOrder
@@ -131,7 +132,13 @@ class WebSource(Source[W], Generic[W]):
         return {progress.since_id: asked, **progress.by.params(None, upper)}
 
     def records(self, body: Any, now: Slice) -> Sequence[Mapping[str, Any] | None]:
-        """Return the records of a body, None for a place that holds none."""
+        """Return the records of a body, None for a place that holds none.
+
+        :raises DataError: if a good status brought something that is no page
+        """
+        resource = self.resource
+        name = f"{self.config.resource} {now.key}".rstrip()
+        require_page(body, resource.records, always=resource.always, name=name)
         found: Sequence[Mapping[str, Any] | None] = self._pick(body)
         return found
 
@@ -183,7 +190,10 @@ class WebSource(Source[W], Generic[W]):
         """How new a record is."""
         progress = self.resource.progress
         assert isinstance(progress, Newest)
-        return NewestOrder(progress, identity=self.resource.identity, lookback=self.extent.lookback)
+        lookback = self.extent.lookback
+        # Within a lookback a record that has changed is new again, so all of it tells.
+        told_by = () if lookback else self.resource.identity
+        return NewestOrder(progress, identity=told_by, lookback=lookback)
 
     @cached_property
     def time_order(self) -> NewestOrder:
@@ -238,8 +248,7 @@ class WebSource(Source[W], Generic[W]):
             cache=config.cache,
             cache_url=self.credentials.extra.get("cache_url") or None,
             redis_url=self.credentials.extra.get("redis_url"),
-            quota_group=self.credentials.extra.get("quota_group"),
-            quota_group=self.quota_group,
+            quota_group=self.credentials.extra.get("quota_group") or self.quota_group,
         )
         return HttpClient(
             settings,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 ColumnType = Literal[
     "string",
+    "text",
     "bigint",
     "double",
     "boolean",
@@ -20,10 +21,12 @@ ColumnType = Literal[
     "list<string>",
     "list<named>",
 ]
-"""``timestamp`` is microseconds in UTC, from ISO 8601 text, or from seconds or milliseconds since
-1970 where it says so; ``date`` from ``YYYY-MM-DD`` or ``YYYYMMDD``; ``bigint``, ``double`` and the
-two since 1970 take numbers and numerals; ``boolean`` also ``0``/``1`` and ``"true"``; ``json`` is a
-nested value as JSON text; ``list<named>`` a list of structs with id and name."""
+"""``text`` takes whatever comes, texts as they are and all else as JSON, for values that are typed
+by whoever sent them. ``timestamp`` is microseconds in UTC, from ISO 8601 text, or from seconds or
+milliseconds since 1970 where it says so; ``date`` from ``YYYY-MM-DD`` or ``YYYYMMDD``; ``bigint``,
+``double`` and the two since 1970 take numbers and numerals; ``boolean`` also ``0``/``1`` and
+``"true"``; ``json`` is a nested value as JSON text; ``list<named>`` a list of structs with id and
+name."""
 
 
 class Column(NamedTuple):
@@ -48,6 +51,7 @@ def arrow_type(name: ColumnType) -> pa.DataType:
     instant = pa.timestamp("us", "UTC")
     return {
         "string": pa.string(),
+        "text": pa.string(),
         "bigint": pa.int64(),
         "double": pa.float64(),
         "boolean": pa.bool_(),

@@ -25,6 +25,8 @@ class NewestOrder:
         self.field = progress.id or progress.by.field
         self.unique = progress.id is not None
         """No two records have the same value."""
+        self.ordered = progress.ordered
+        """The listing is newest first."""
 
     def value(self, record: Record) -> Any:
         """Return the number, or the time."""
@@ -100,7 +102,7 @@ class News:
         """Say whether this pass gave a record before it was paused."""
         low, high, seen = self._pause
         value = self._order.value(record)
-        if value is None or low is None:
+        if value is None or low is None or not self._order.ordered:
             return False
         if self._order.unique:
             return bool(low <= value <= high)

@@ -67,6 +67,8 @@ class Newest(NamedTuple):
     :param since_id: the parameter that takes the highest such number, itself left out
     :param upper: send the upper bound too, so that pages do not shift while they are read
     :param lookback: how far each run goes back by default, because rows come late
+    :param ordered: it is newest first; False: a listing with a lower bound in some other order,
+        so that what was read before a pause tells nothing of what comes after it
     """
 
     by: Bounds
@@ -74,6 +76,7 @@ class Newest(NamedTuple):
     since_id: str | None = None
     upper: bool = True
     lookback: timedelta = timedelta(0)
+    ordered: bool = True
 
 
 class Spans(NamedTuple):
@@ -105,6 +108,8 @@ class Resource(NamedTuple):
 
     :param path: below the API's address; ``{key}`` stands for each of the config's keys
     :param records: where the records stand in the body, such as ``data.items``; None: the body
+    :param always: path of what every good answer holds, for an API that leaves ``records`` out
+        where it has none; else an answer without them is an error, not an empty page
     :param key: the config field whose values are read one after the other; None: there are none
     :param identity: paths in a record that tell it from every other one; records of a listing that
         come twice because its pages shifted are then left out
@@ -123,3 +128,4 @@ class Resource(NamedTuple):
     key: str | None = None
     identity: Sequence[str] = ()
     price: float = 0.0
+    always: str | None = None

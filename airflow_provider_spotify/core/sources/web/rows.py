@@ -116,6 +116,8 @@ def _array(kind: ColumnType, cells: Sequence[Any]) -> pa.Array:
     target = arrow_type(kind)
     if kind == "timestamp":
         return _instants(cells, target)
+    if kind == "text":
+        return pa.array([_text(cell) for cell in cells], target)
     if kind == "json":
         texts = [None if cell is None else orjson.dumps(cell).decode() for cell in cells]
         return pa.array(texts, pa.string())
@@ -145,6 +147,10 @@ def _instant(cell: Any) -> Any:
     if time is None and cell not in (None, ""):
         raise ValueError("not a time")
     return time
+
+
+def _text(cell: Any) -> Any:
+    return cell if cell is None or isinstance(cell, str) else orjson.dumps(cell).decode()
 
 
 def _whole(cell: Any) -> Any:

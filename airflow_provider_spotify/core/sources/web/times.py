@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def parse_time(raw: Any) -> datetime | None:
     """Read a time: ISO 8601, RFC 2822, or seconds, milliseconds or microseconds since 1970.
 
-    A time without a zone is UTC. What is no time gives None.
+    Also 2026/01/31 12:23:00 +0000. A time without a zone is UTC. What is no time gives None.
     """
     # Eight digits are a date (20260131), not the seconds of a day in 1970.
     if isinstance(raw, str) and (not raw.isdigit() or len(raw) == 8):
@@ -44,10 +44,15 @@ def parse_time(raw: Any) -> datetime | None:
 
 
 def _parse_text(raw: str) -> datetime | None:
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
+    for read in (datetime.fromisoformat, parsedate_to_datetime, _with_slashes):
         try:
             found = read(raw)
         except (ValueError, TypeError):
             continue
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     return None
+
+
+def _with_slashes(raw: str) -> datetime:
+    """Read a time as SoundCloud writes it."""
+    return datetime.strptime(raw, "%Y/%m/%d %H:%M:%S %z")
