@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_spotify.connection_types_analytics import google_analytics, segment
+from airflow_provider_spotify.connection_types_audio import lastfm, soundcloud
+from airflow_provider_spotify.connection_types_exports import amplitude, mixpanel
+from airflow_provider_spotify.connection_types_graphql import graphql
+from airflow_provider_spotify.connection_types_social import instagram, tiktok, twitter
+
 _HOOKS = "airflow_provider_spotify.hooks"
 
 
 def connection_types() -> list[dict[str, Any]]:
     """Return ``connection-types`` of the provider info, in the words of its schema."""
-    return [_spotify(), _duckdb(), _event_hubs(), _pulsar(), _websocket(), _clickhouse()]
+    return [
+        _spotify(),
+        _duckdb(),
+        _event_hubs(),
+        _pulsar(),
+        _websocket(),
+        _clickhouse(),
+        lastfm(),
+        soundcloud(),
+        instagram(),
+        tiktok(),
+        google_analytics(),
+        segment(),
+        mixpanel(),
+        amplitude(),
+        twitter(),
+        graphql(),
+    ]
 
 
 def _spotify() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_spotify.connection_types import connection_types
 
 _PACKAGE = "airflow_provider_spotify"
-_FAMILIES = ("api", "audio", "database", "files", "streaming")
+_FAMILIES = ("analytics", "api", "audio", "database", "files", "streaming")
 _HOME = "https://pypi.org/project/airflow-provider-spotify/"
 
 
@@ -27,18 +27,28 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": _modules("sensors", *_FAMILIES),
         "hooks": _modules(
             "hooks",
+            "amplitude",
             "clickhouse",
             "duckdb",
             "elasticsearch",
             "event_hubs",
             "files",
+            "google_analytics",
+            "graphql",
             "http",
+            "instagram",
             "kafka",
+            "lastfm",
+            "mixpanel",
             "mongo",
             "postgres",
             "pulsar",
             "redis",
+            "segment",
+            "soundcloud",
             "spotify",
+            "tiktok",
+            "twitter",
             "websocket",
         ),
         "triggers": _modules("triggers", "ready"),

@@ -17,6 +17,7 @@ from benchmarks.database_cases import (
 )
 from benchmarks.measure import Way
 from benchmarks.places import Place
+from benchmarks.spotify_cases import spotify
 from benchmarks.stream_cases import kafka, latency
 from benchmarks.web_cases import web_api
 
@@ -314,5 +315,6 @@ CASES: Mapping[str, Callable[[Place, int | None], Case]] = {
         csv_delta,
         postgres_parts,
         web_api,
+        spotify,
     )
 }

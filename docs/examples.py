@@ -27,6 +27,10 @@ _DAILY = {"schedule": "@daily"}
 _FLOWING = {"flush": {"within": "1s", "run_for": "1h"}}
 
 EXAMPLES: Mapping[str, Example] = {
+    "amplitude": Example(
+        {"resource": "events", "start": "2026-01-01T00:00:00Z"},
+        {"write": {"mode": "merge", "key": ["uuid"]}, **_DAILY},
+    ),
     "avro": Example({"path": "s3://acme-drop/plays/*.avro"}, _DAILY),
     "clickhouse": Example({"table": "plays", "cursor": {"column": "played_at"}}, _DAILY),
     "csv": Example({"path": "s3://acme-drop/plays/*.csv.gz", "delimiter": ";"}, _DAILY),
@@ -36,8 +40,48 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "event_hubs": Example({"event_hubs": ["plays"], "consumer_group": "imports"}, _FLOWING),
     "excel": Example({"path": "s3://acme-drop/royalties/*.xlsx", "sheet": "2026"}, _DAILY),
+    "google_analytics": Example(
+        {
+            "properties": ["213025502"],
+            "dimensions": ["country", "eventName"],
+            "metrics": ["activeUsers", "eventCount"],
+            "start": "2026-01-01T00:00:00Z",
+        },
+        {
+            "write": {"mode": "merge", "key": ["_property", "date", "country", "event_name"]},
+            **_DAILY,
+        },
+    ),
+    "graphql": Example(
+        {
+            "query": "query ($after: String, $since: DateTime) {\n"
+            "  issues(first: 100, after: $after, updatedSince: $since) {\n"
+            "    nodes { id title state updatedAt }\n"
+            "    pageInfo { hasNextPage endCursor }\n"
+            "  }\n"
+            "}\n",
+            "records": "issues.nodes",
+            "pagination": {"kind": "relay"},
+            "incremental": {"variable": "since", "field": "updatedAt"},
+        },
+        {**_BY_ID, **_DAILY},
+    ),
+    "instagram": Example(
+        {"resource": "media_insights", "accounts": ["17841405822304914"]}, {**_BY_ID, **_DAILY}
+    ),
     "jsonl": Example({"path": "s3://acme-drop/events/*.jsonl.gz"}, _DAILY),
     "kafka": Example({"topics": ["plays"], "format": "json", "group": "acme-imports"}, _FLOWING),
+    "lastfm": Example(
+        {"resource": "recent_tracks", "users": ["rj"], "start": "2026-01-01T00:00:00Z"},
+        {"write": {"mode": "merge", "key": ["user", "played_at", "artist", "name"]}, **_DAILY},
+    ),
+    "mixpanel": Example(
+        {"resource": "export", "start": "2026-01-01T00:00:00Z"},
+        {
+            "write": {"mode": "merge", "key": ["distinct_id", "time", "event", "insert_id"]},
+            **_DAILY,
+        },
+    ),
     "mongodb": Example(
         {"collection": "users", "filter": {"active": True}, "cursor": {"field": "updated_at"}},
         {"write": {"mode": "merge", "key": ["_id"]}, **_DAILY},
@@ -51,7 +95,20 @@ EXAMPLES: Mapping[str, Example] = {
     "redis": Example({"match": "user:*", "data_type": "hash"}, {"write": {"mode": "replace"}}),
     "redis_streams": Example({"streams": ["plays"], "group": "imports"}, _FLOWING),
     "rest": Example({"path": "/v1/contracts", "records": "data"}, _BY_ID),
+    "segment": Example(
+        {"resource": "events", "path": "s3://acme-segment", "sources": ["mnVRbFEG8V"]},
+        {"write": {"mode": "merge", "key": ["message_id"]}, **_DAILY},
+    ),
+    "soundcloud": Example(
+        {"resource": "user_tracks", "users": ["soundcloud:users:948745750"]},
+        {"write": {"mode": "merge", "key": ["urn"]}, **_DAILY},
+    ),
     "spotify": Example({"resource": "playlist_items", "ids": ["3cEYpjA9oz9GiPac4AsH4n"]}, _DAILY),
+    "tiktok": Example({"resource": "videos"}, {**_BY_ID, **_DAILY}),
+    "twitter": Example(
+        {"resource": "search_recent", "queries": ["from:acme -is:retweet"]},
+        {"budget": {"cost": 5}, **_BY_ID, "schedule": "@hourly"},
+    ),
     "websocket": Example(
         {"url": "wss://stream.example.com/plays", "subscribe": ['{"channel": "plays"}']}, _FLOWING
     ),
@@ -65,10 +122,23 @@ def document(name: str) -> dict[str, Any]:
     return {"source": {"type": name, **connection, **example.source}, **example.settings}
 
 
+class _Blocks(yaml.SafeDumper):
+    """Writes a text of several lines as a block."""
+
+
+_Blocks.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
+
+
 def in_yaml(name: str) -> str:
     """Return an example as YAML, below ``imports:``."""
-    written = yaml.safe_dump(
+    written = yaml.dump(
         {f"{name}_example": document(name)},
+        Dumper=_Blocks,
         sort_keys=False,
         default_flow_style=None,
         width=100,

@@ -116,6 +116,10 @@ async def persistently(
     :param max_wait: seconds that one request may spend in waits which the system asked for
     :param pause: holds back the other requests of the same key for so many seconds
     """
+    try:
+        return await attempt()  # tenacity would take 0.1 ms of CPU for it (2026-11-22)
+    except TransientError as error:
+        failed: list[TransientError] = [error]
     patience = _Patience(
         attempts=attempts,
         server_error_attempts=server_error_attempts,
@@ -134,6 +138,8 @@ async def persistently(
     )
 
     async def once() -> T:
+        if failed:
+            raise failed.pop()
         return await attempt()
 
     return await retrying(once)

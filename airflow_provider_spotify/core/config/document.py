@@ -41,9 +41,12 @@ class Position(NamedTuple):
 
 
 class Node:
-    """One value with its place, and for a mapping the places of its keys."""
+    """One value with its place, and for a mapping the places of its keys.
 
-    __slots__ = ("children", "column", "data", "keys", "line", "size")
+    ``text`` is where the first character of a block of several lines (``|``) stands.
+    """
+
+    __slots__ = ("children", "column", "data", "keys", "line", "size", "text")
 
     def __init__(self, mark: Any, data: Any) -> None:
         self.line: int = mark.line + 1
@@ -52,6 +55,7 @@ class Node:
         self.children: dict[Any, Node] = {}
         self.keys: dict[Any, Position] = {}
         self.size = 1
+        self.text: Position | None = None
 
     @property
     def position(self) -> Position:
@@ -90,10 +94,22 @@ class Document(NamedTuple):
             found = Found(child, found.node.keys.get(step, child.position), depth)
         return found
 
-    def problem(self, path: KeyPath, message: str, *, value: bool = False) -> Problem:
-        """Report something at a key, or with ``value`` at what stands behind it."""
+    def problem(
+        self,
+        path: KeyPath,
+        message: str,
+        *,
+        value: bool = False,
+        place: tuple[int, int] | None = None,
+    ) -> Problem:
+        """Report something at a key, or with ``value`` at what stands behind it.
+
+        :param place: line and column within a block of text, from 1
+        """
         found = self.follow(path)
         line, column = found.node.position if value else found.key
+        if place and (text := found.node.text):
+            line, column = text.line + place[0] - 1, text.column + place[1] - 1
         told = path[: found.depth] if value else path
         return Problem(self.file, line, column, spell(told), message)
 
@@ -164,6 +180,8 @@ class _Composer:
             return self._anchors[event.anchor]
         if kind is yaml.ScalarEvent:
             node = Node(event.start_mark, self._scalar(event))
+            if event.style == "|":
+                node.text = self._block(node.line)
         elif kind is yaml.MappingStartEvent:
             self._check_tag(event, "map")
             node = self._mapping(event, depth)
@@ -175,6 +193,12 @@ class _Composer:
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
+
+    def _block(self, line: int) -> Position:
+        """Return where the text begins whose ``|`` stands on a line."""
+        rest = self._text.splitlines()[line:]
+        first = next((each for each in rest if each.strip()), "")
+        return Position(line + 1, len(first) - len(first.lstrip(" ")) + 1)
 
     def _sequence(self, start: Any, depth: int) -> Node:
         data: list[Any] = []

@@ -14,11 +14,15 @@ from airflow_provider_spotify.core.config.secrets import looks_secret
 
 
 class Complaint(NamedTuple):
-    """One thing wrong with data; ``value`` says that it is about the value, not the key."""
+    """One thing wrong with data; ``value`` says that it is about the value, not the key.
+
+    :param place: line and column within a text of several lines, from 1
+    """
 
     path: KeyPath
     message: str
     value: bool
+    place: tuple[int, int] | None = None
 
 
 def complaints(
@@ -32,6 +36,7 @@ def complaints(
     :return: at most one complaint for each path and kind; union branches are joined
     """
     found: dict[tuple[KeyPath, bool], list[str]] = {}
+    places: dict[tuple[KeyPath, bool], tuple[int, int] | None] = {}
     for detail in error.errors(include_url=False):
         if partial and _incomplete(detail):
             continue
@@ -39,9 +44,19 @@ def complaints(
         about_key = detail["type"] in ("missing", "extra_forbidden", "union_tag_not_found")
         said = _sentence(detail, model)
         messages = found.setdefault((path, not about_key), [])
+        places.setdefault((path, not about_key), _place(detail))
         if said not in messages:
             messages.append(said)
-    return [Complaint(path, " or ".join(said), value) for (path, value), said in found.items()]
+    return [
+        Complaint(path, " or ".join(said), value, places[path, value])
+        for (path, value), said in found.items()
+    ]
+
+
+def _place(detail: Any) -> tuple[int, int] | None:
+    """Return where in a text a validator found what is wrong, if it said."""
+    place: tuple[int, int] | None = getattr(detail.get("ctx", {}).get("error"), "place", None)
+    return place
 
 
 def _incomplete(detail: Any) -> bool:

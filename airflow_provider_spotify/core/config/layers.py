@@ -29,7 +29,14 @@ class Layered(NamedTuple):
     layers: Sequence[Layer]
     data: dict[str, Any]
 
-    def problem(self, path: KeyPath, message: str, *, value: bool = False) -> Problem:
+    def problem(
+        self,
+        path: KeyPath,
+        message: str,
+        *,
+        value: bool = False,
+        place: tuple[int, int] | None = None,
+    ) -> Problem:
         """Report something in the layer that gave the key, or in the one that came nearest."""
         best, best_depth = self.layers[0], 0
         for layer in self.layers:
@@ -43,11 +50,14 @@ class Layered(NamedTuple):
                 break
             if depth > best_depth:
                 best, best_depth = layer, depth
-        return best.document.problem((*best.prefix, *path), message, value=value)
+        return best.document.problem((*best.prefix, *path), message, value=value, place=place)
 
     def problems(self, complaints: Iterable[Complaint], *, under: KeyPath = ()) -> list[Problem]:
         """Report what validation found, below a path."""
-        return [self.problem((*under, *c.path), c.message, value=c.value) for c in complaints]
+        return [
+            self.problem((*under, *c.path), c.message, value=c.value, place=c.place)
+            for c in complaints
+        ]
 
 
 def lay(layers: Sequence[Layer]) -> Layered:

@@ -13,6 +13,17 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 """The way to a value: ``("imports", "plays", "quality", 0, "column")``."""
 
 
+class PlacedError(ValueError):
+    """What is wrong with a text of several lines, and where in it.
+
+    :param place: line and column, from 1
+    """
+
+    def __init__(self, message: str, *, place: tuple[int, int]) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 class Problem(NamedTuple):
     """One thing to correct in one file; lines and columns count from 1."""
 

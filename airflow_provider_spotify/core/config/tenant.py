@@ -180,7 +180,10 @@ class _Compiler:
         """Ask the source, without its credentials, whether rows come again."""
         if plan.source.type == "unknown":
             return None  # it has been reported
-        reason: str | None = registry.source(plan.source.type)(plan.source.config).rereads()
+        source = registry.source(plan.source.type)
+        if not isinstance(plan.source.config, source.Config):
+            return None  # what is wrong with its keys has been reported
+        reason: str | None = source(plan.source.config).rereads()
         return reason
 
     def _layered(self, name: str, body: dict[str, Any]) -> Layered:

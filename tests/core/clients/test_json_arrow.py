@@ -8,7 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_spotify.core.clients.json_arrow import JsonArrow, pick, to_batch
+from airflow_provider_spotify.core.clients.json_arrow import (
+    Columns,
+    JsonArrow,
+    compact,
+    pick,
+    to_batch,
+)
 
 
 def test_nested_values_stay_nested():
@@ -128,3 +134,68 @@ def test_any_json_becomes_rows_and_columns_never_vanish(pages):
 )
 def test_records_are_picked_by_their_path(path, body, records):
     assert pick(path)(body) == records
+
+
+_pages = st.lists(
+    st.lists(
+        st.dictionaries(st.sampled_from("xyz"), _json)
+        | st.fixed_dictionaries({"x": st.integers(0, 9) | st.none(), "y": st.text(max_size=2)})
+        | st.fixed_dictionaries({"x": st.floats(0, 1), "y": st.booleans() | st.none()}),
+        max_size=4,
+    ),
+    max_size=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=300, deadline=None)
+@given(chunks=st.lists(_pages, max_size=3), few=st.sampled_from([1, 3, 250]))
+def test_it_makes_no_difference_how_records_are_cut_into_pages(chunks, few):
+    """Page by page, as columns or as records, a batch is the very one of all records at once."""
+    whole, cut = JsonArrow(), JsonArrow()
+    for pages in chunks:
+        pages = orjson.loads(orjson.dumps(pages))
+        for page in pages:
+            cut.add(Columns(page) if len(page) >= few else page)
+        assert len(cut) == sum(map(len, pages))
+        found = cut.batch()
+        expected = whole.batch([record for page in pages for record in page])
+        assert found.schema == expected.schema
+        assert found.to_pylist() == expected.to_pylist()
+        found.validate(full=True)
+
+
+@pytest.mark.parametrize(
+    ("pages", "values"),
+    [
+        ([[1], ["x"]], ["1", "x"]),
+        ([[1, 2.5], ["x"]], ["1", "2.5", "x"]),
+        ([[True], [1.0], [None]], ["true", "1.0", None]),
+        ([[2.0, True]], ["2.0", "true"]),
+        ([[2**53 + 1], [0.5]], [str(2**53 + 1), "0.5"]),
+        ([[2**64 - 1], [-1]], [2**64 - 1, -1]),
+        ([[{"a": 1}], ["x"]], ['{"a":1}', "x"]),
+        ([[{"a": 1}], [{"b": []}]], [{"a": 1, "b": None}, {"a": None, "b": []}]),
+        ([[None], [{}]], [None, None]),
+    ],
+)
+def test_types_that_differ_within_a_chunk_lose_nothing(pages, values):
+    """A column that becomes text in its last page holds what the first page really said."""
+    arrow = JsonArrow()
+    for page in pages:
+        arrow.add(Columns([{"x": value} for value in page]))
+    assert arrow.batch().column("x").to_pylist() == values
+
+
+def test_columns_are_a_sequence_of_records():
+    """What pages are compared and continued by is the same for columns as for records."""
+    records = [{"a": n, "b": {"c": [n]}, "d": None} for n in range(300)]
+    columns = compact(records)
+    assert isinstance(columns, Columns)
+    assert columns[-1] == records[-1]
+    assert [*columns] == records
+    assert columns == compact(records)
+    assert columns != compact([*records[:-1], {**records[-1], "a": 0}])
+    assert columns != compact([*records[:-1], {**records[-1], "b": 0}])
+    assert columns != compact(records[:-1])
+    assert compact(records[:2]) == records[:2]
+    assert [*Columns([{}, {}])] == [{}, {}]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import cast, get_args
 
-from tests.services.spotify_api.catalogue import USERS, build
+from tests.services.spotify_api.catalogue import ARTISTS, USERS, build
 from tests.services.spotify_api.server import SpotifyServer
 from tests.services.spotify_api.state import App, Mode, State
 
@@ -47,6 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quota", type=int, help="calls in all for one developer account")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--list", type=int, metavar="N", help="also print N playlist ids of USER 1")
+    parser.add_argument("--artists", type=int, default=ARTISTS, help="with some 15 tracks each")
+    parser.add_argument(
+        "--log", type=Path, help="write the time and status of each call at the end"
+    )
     given = parser.parse_args(arguments)
     try:
         texts = given.app or ["demo-app:demo-app-secret"]
@@ -55,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--app: {error}")
     state = State(
         apps=apps,
-        catalogue=build(given.seed),
+        catalogue=build(given.seed, artists=given.artists),
         token_seconds=given.token_seconds,
         allowance=given.allowance,
         window=given.window,
@@ -70,6 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
         for playlist in state.catalogue.owned_by(USERS[0])[: given.list or 0]:
             print(playlist.id, flush=True)
         stop.wait()
+    if given.log:
+        told = [(call.at, call.status) for call in state.calls if call.path.startswith("/v1/")]
+        given.log.write_text(json.dumps(told))
     return 0
 
 

@@ -129,20 +129,22 @@ class Catalogue:
         return [playlist for playlist in self.playlists.values() if playlist.owner == user]
 
 
-def build(seed: int = 7) -> Catalogue:
+def build(seed: int = 7, *, artists: int = ARTISTS) -> Catalogue:
     """Make the catalogue: some hundred artists and playlists, some thousand tracks, in ~0.2 s.
 
     What cannot change is made once in a process; each call gives playlists of its own.
+
+    :param artists: how many; there are some 15 tracks of each
     """
-    made = _make(seed)
+    made = _make(seed, artists)
     own = {k: replace(p, entries=list(p.entries)) for k, p in made.playlists.items()}
     return replace(made, playlists=own)
 
 
 @cache
-def _make(seed: int) -> Catalogue:
+def _make(seed: int, count: int) -> Catalogue:
     random = Random(seed)
-    artists = [_artist(n, random, seed=seed) for n in range(ARTISTS)]
+    artists = [_artist(n, random, seed=seed) for n in range(count)]
     albums: list[Album] = []
     discography: dict[str, list[Album]] = {artist.id: [] for artist in artists}
     for artist in artists:

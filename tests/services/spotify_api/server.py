@@ -11,6 +11,7 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.services.spotify_api import me, spoken_api
 from tests.services.spotify_api.accounts import token
 from tests.services.spotify_api.replies import ApiError, reply
 from tests.services.spotify_api.state import (
@@ -38,7 +39,7 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     state: State = request.app[STATE]
     if state.latency:
         await asyncio.sleep(state.latency)
-    fault = state.fault(request.path)
+    fault, at = state.fault(request.path), time.monotonic()
     try:
         _authorise(request, state)
         response = await _broken(request, fault) if fault else None
@@ -54,7 +55,7 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     known = request.get(TOKEN)
     client_id = known.app.client_id if known else None
     query = request.query_string
-    state.calls.append(Call(request.method, request.path, query, response.status, client_id))
+    state.calls.append(Call(request.method, request.path, query, response.status, client_id, at))
     return response
 
 
@@ -124,7 +125,7 @@ def application(state: State) -> web.Application:
     app = web.Application(middlewares=[_guard])
     app[STATE] = state
     app.router.add_post("/api/token", token)
-    app.router.add_routes(ROUTES)
+    app.router.add_routes([*ROUTES, *spoken_api.ROUTES, *me.ROUTES])
     return app
 
 

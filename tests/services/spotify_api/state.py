@@ -13,12 +13,22 @@ from typing import Literal, NamedTuple
 
 from aiohttp import web
 
+from tests.services.spotify_api import library, spoken
 from tests.services.spotify_api.catalogue import USERS, Catalogue, build
+from tests.services.spotify_api.library import Library
+from tests.services.spotify_api.spoken import Spoken
 
 Mode = Literal["development", "extended"]
 FaultKind = Literal["error", "truncate", "drop", "not_json", "rate", "quota", "closed"]
 QUOTA_WAIT = 80_000
 """Seconds that the real service was seen to ask for when a day's quota is used up."""
+SCOPES = (
+    "user-library-read",
+    "user-follow-read",
+    "user-top-read",
+    "user-read-recently-played",
+    "playlist-read-private",
+)
 
 
 @dataclass(frozen=True)
@@ -79,13 +89,14 @@ class Fault:
 
 
 class Call(NamedTuple):
-    """One request that was answered."""
+    """One request that was answered, and when (monotonic seconds)."""
 
     method: str
     path: str
     query: str
     status: int
     client_id: str | None
+    at: float = 0.0
 
 
 class Token(NamedTuple):
@@ -112,6 +123,7 @@ class State:
     :param allowance: calls in any ``window`` seconds for one app; None: no limit
     :param quota: calls of one developer account in all; None: no limit
     :param latency: seconds before each answer
+    :param scopes: what every consent covers
     """
 
     apps: Sequence[App]
@@ -126,11 +138,21 @@ class State:
     calls: list[Call] = field(default_factory=list)
     tokens: dict[str, Token] = field(default_factory=dict)
     consents: dict[str, App] = field(default_factory=dict)
+    spoken: Spoken = field(default_factory=spoken.build)
+    libraries: dict[str, Library] = field(default_factory=dict)
+    scopes: set[str] = field(default_factory=lambda: set(SCOPES))
     _recent: dict[str, deque[float]] = field(default_factory=dict)
     _spent: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.consents |= {app.refresh_token: app for app in self.apps}
+
+    def library(self, user: str) -> Library:
+        """Return what a user has; it is made when it is asked for first."""
+        if user not in self.libraries:
+            seed = int(user.rpartition("_")[2])
+            self.libraries[user] = library.build(self.catalogue, self.spoken, seed=seed)
+        return self.libraries[user]
 
     def app(self, client_id: str, secret: str) -> App | None:
         """Return the app of these credentials."""

@@ -31,7 +31,8 @@ class Views:
         self.development = development
         self.market = market
 
-    def _named(self, kind: str, identifier: str, name: str) -> Json:
+    def named(self, kind: str, identifier: str, name: str) -> Json:
+        """Return what every object has."""
         return {
             "external_urls": {"spotify": f"https://open.spotify.com/{kind}/{identifier}"},
             "href": f"{self.base}/{kind}s/{identifier}",
@@ -41,7 +42,8 @@ class Views:
             "uri": f"spotify:{kind}:{identifier}",
         }
 
-    def _images(self, identifier: str) -> list[Json]:
+    def images(self, identifier: str) -> list[Json]:
+        """Return the cover in its three sizes."""
         return [
             {"url": f"https://i.scdn.co/image/{identifier}{n}", "height": n, "width": n}
             for n in (640, 300, 64)
@@ -49,7 +51,7 @@ class Views:
 
     def simple_artist(self, artist: Artist) -> Json:
         """Return an artist as it stands inside other objects."""
-        return self._named("artist", artist.id, artist.name)
+        return self.named("artist", artist.id, artist.name)
 
     def artist(self, artist: Artist) -> Json:
         """Return a full artist."""
@@ -60,17 +62,17 @@ class Views:
         return {
             **self.simple_artist(artist),
             "genres": list(artist.genres),
-            "images": self._images(artist.id),
+            "images": self.images(artist.id),
             **({} if self.development else extended),
         }
 
     def simple_album(self, album: Album, *, group: str | None = None) -> Json:
         """Return an album without its tracks; ``group`` only in an artist's albums."""
         found = {
-            **self._named("album", album.id, album.name),
+            **self.named("album", album.id, album.name),
             "album_type": album.album_type,
             "artists": [self.simple_artist(artist) for artist in album.artists],
-            "images": self._images(album.id),
+            "images": self.images(album.id),
             "release_date": album.release_date,
             "release_date_precision": album.precision,
             "total_tracks": len(album.tracks),
@@ -103,7 +105,7 @@ class Views:
     def simple_track(self, track: Track) -> Json:
         """Return a track as it stands in an album: no album, no ISRC."""
         found = {
-            **self._named("track", track.id, track.name),
+            **self.named("track", track.id, track.name),
             "artists": [self.simple_artist(artist) for artist in track.artists],
             "disc_number": track.disc_number,
             "duration_ms": track.duration_ms,
@@ -130,14 +132,14 @@ class Views:
         if not self.development:
             found["popularity"] = track.popularity
             if asked is not None and asked != track.id:
-                found["linked_from"] = self._named("track", asked, "")
+                found["linked_from"] = self.named("track", asked, "")
         return found
 
     def episode(self, entry: Entry) -> Json:
         """Return the invented episode behind a spoken entry of a playlist."""
         identifier = make_id("episode", sum(entry.added_at.encode()))
         return {
-            **self._named("episode", identifier, "An hour of talk"),
+            **self.named("episode", identifier, "An hour of talk"),
             "duration_ms": 3_600_000,
             "explicit": False,
             "release_date": entry.added_at[:10],
@@ -184,10 +186,10 @@ class Views:
         """Return a playlist without its items."""
         name = "items" if self.development else "tracks"
         return {
-            **self._named("playlist", playlist.id, playlist.name),
+            **self.named("playlist", playlist.id, playlist.name),
             "collaborative": bool(playlist.collaborators),
             "description": playlist.description,
-            "images": self._images(playlist.id),
+            "images": self.images(playlist.id),
             "owner": {"id": playlist.owner, "display_name": playlist.owner.title(), "type": "user"},
             "primary_color": None,
             "public": playlist.public,

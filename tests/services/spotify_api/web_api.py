@@ -15,7 +15,10 @@ from tests.services.spotify_api.replies import ApiError, integer, pick, tagged
 from tests.services.spotify_api.state import STATE, TOKEN, State, Token
 from tests.services.spotify_api.views import Json, Views
 
-BATCH = {"tracks": 50, "artists": 50, "albums": 20, "audio-features": 100}
+BATCH = {
+    "tracks": 50, "artists": 50, "albums": 20, "audio-features": 100, "shows": 50, "episodes": 50,
+    "audiobooks": 50, "chapters": 50,
+}  # fmt: skip
 """How many ids one request may name (extended mode only)."""
 SEARCH_TYPES = ("album", "artist", "playlist", "track")
 SEARCH_DEPTH = 1000
@@ -77,7 +80,11 @@ def _id(text: str) -> str:
     return text
 
 
-def _ids(call: Call, kind: str) -> Sequence[str]:
+def ids_of(call: Call, kind: str) -> Sequence[str]:
+    """Return the ids that a batch names.
+
+    :raises ApiError: 403 in development mode, 400 for none or too many
+    """
     call.extended_only()
     ids = [each for each in call.request.query.get("ids", "").split(",") if each]
     if not ids:
@@ -110,7 +117,7 @@ async def track(request: web.Request) -> web.Response:
 async def tracks(request: web.Request) -> web.Response:
     """GET /tracks?ids= (extended mode)."""
     call = Call(request)
-    found = [call.catalogue.tracks.get(each) for each in _ids(call, "tracks")]
+    found = [call.catalogue.tracks.get(each) for each in ids_of(call, "tracks")]
     return tagged(request, {"tracks": [_track(call, each) if each else None for each in found]})
 
 
@@ -123,7 +130,7 @@ async def album(request: web.Request) -> web.Response:
 async def albums(request: web.Request) -> web.Response:
     """GET /albums?ids= (extended mode)."""
     call = Call(request)
-    found = [call.catalogue.albums.get(each) for each in _ids(call, "albums")]
+    found = [call.catalogue.albums.get(each) for each in ids_of(call, "albums")]
     return tagged(request, {"albums": [call.views.album(each) if each else None for each in found]})
 
 
@@ -143,7 +150,7 @@ async def artist(request: web.Request) -> web.Response:
 async def artists(request: web.Request) -> web.Response:
     """GET /artists?ids= (extended mode)."""
     call = Call(request)
-    found = [call.catalogue.artists.get(each) for each in _ids(call, "artists")]
+    found = [call.catalogue.artists.get(each) for each in ids_of(call, "artists")]
     return tagged(
         request, {"artists": [call.views.artist(each) if each else None for each in found]}
     )
@@ -213,7 +220,7 @@ async def audio_features(request: web.Request) -> web.Response:
     call = Call(request)
     if call.development or not call.token.app.grandfathered:
         raise ApiError(403, "Forbidden")
-    found = [call.catalogue.tracks.get(each) for each in _ids(call, "audio-features")]
+    found = [call.catalogue.tracks.get(each) for each in ids_of(call, "audio-features")]
     body = [call.views.features(each) if each else None for each in found]
     return tagged(request, {"audio_features": body})
 

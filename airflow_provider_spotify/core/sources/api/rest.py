@@ -24,6 +24,7 @@ from airflow_provider_spotify.core.sources.api._rest_auth import AuthConfig, sig
 from airflow_provider_spotify.core.sources.api._rest_reader import (
     Reader,
     Task,
+    listed,
     path_names,
     targets,
 )
@@ -35,6 +36,8 @@ from airflow_provider_spotify.core.sources.web.pages import (
     Pagination,
     PaginationConfig,
 )
+from airflow_provider_spotify.core.sources.web.progress import furthest
+from airflow_provider_spotify.core.usage import Estimate
 
 if TYPE_CHECKING:
     from airflow_provider_spotify.core.clients.http import HttpClient
@@ -63,6 +66,12 @@ class RestConfig(SourceConfig):
     records: str | None = Field(
         None, description="path of the records in the body", examples=["data.items"]
     )
+    always: str | None = Field(
+        None,
+        description="path of what every good answer holds, for APIs that leave the records out"
+        " where they have none; by default an answer without records' path is an error",
+        examples=["meta.result_count"],
+    )
     pagination: PaginationConfig = NoPages(kind="none")
     incremental: Incremental | None = Field(None, description="how to ask for what is new")
     refresh: Duration = Field(
@@ -82,6 +91,9 @@ class RestConfig(SourceConfig):
         timedelta(seconds=60), description="a longer wait asked for frees the worker"
     )
     cache_ttl: Duration | None = Field(None, description="keep answers this long; none: no cache")
+    cache: Literal["sqlite", "redis"] = Field(
+        "sqlite", description="where: a file of the worker, or Redis for all workers"
+    )
     cache_dir: Path | None = Field(None, description="folder of the cache on the worker")
     batch_size: int = Field(10_000, ge=1, description="rows of one batch; more if a page has more")
 
@@ -119,8 +131,10 @@ class RestSource(Source[RestConfig]):
 
     With ``incremental`` every run asks for what is at or above the highest value seen; rows of
     exactly that value which were read already are recognised and left out (up to 2,000 of them;
-    above, they are read twice, so use write mode merge). A cursor within a listing holds the next
-    page. Where the API lets page tokens end, the listing is then read from its start again.
+    above, they are read twice, so use write mode merge). A list in the path has such a value for
+    each of its own values; one that is new is read from its start. A cursor within a listing holds
+    the next page. Where the API lets page tokens end, the listing is then read from its start
+    again.
     """
 
     Config = RestConfig
@@ -167,12 +181,14 @@ class RestSource(Source[RestConfig]):
 
         :raises QuotaExhausted: if the API asks for a longer wait than ``max_wait``
         """
+        from airflow_provider_spotify.core.sources.api._rest_chunks import Gathered
+
         task = self._task(window)
         if window is None and not self._due(since):
             return
         async with self._client() as http:
             reader = Reader(http, task, since=since)
-            gathered = _Gathered(reader, self)
+            gathered = Gathered(reader, rows=self.config.batch_size, seconds=self.chunk_seconds)
             failure: ImporterError | None = None
             async with aclosing(reader.pages()) as pages:
                 try:
@@ -218,15 +234,44 @@ class RestSource(Source[RestConfig]):
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Split the list that fills the path into runs of equal length, if there is one."""
         config = self.config
-        name = next(
-            (k for k in path_names(config.path) if isinstance(config.params[k], list | tuple)), None
-        )
+        name = listed(config.path, config.params)
         if name is None or n < 2:
             return [self]
         values = list(dict.fromkeys(config.params[name]))
         size = -(-len(values) // n) or 1
         runs = [values[at : at + size] for at in range(0, len(values), size)]
         return [self.narrowed(params={**config.params, name: run}) for run in runs] or [self]
+
+    def joined(self, cursors: Sequence[Cursor | None]) -> Cursor | None:
+        """Return how far each value of the list was read by whichever part had it."""
+        if len(cursors) == 1:
+            return cursors[0]
+        if self.config.incremental:
+            return {"marks": furthest(cursors)} if any(cursors) else None
+        ended = [cursor.get("finished") for cursor in cursors if cursor]
+        return {"finished": min(map(str, ended))} if ended and all(ended) else None
+
+    def rereads(self) -> str | None:
+        """Say that a whole listing, which is to be read again at times, brings every row again."""
+        config = self.config
+        if config.incremental or config.refresh == RestConfig.model_fields["refresh"].default:
+            return None
+        return f"without incremental, {config.path} is read as a whole again after {config.refresh}"
+
+    async def estimate(self, since: Cursor | None, window: Window | None = None) -> Estimate | None:
+        """Read the first page, where it says how many rows there are; else count the requests.
+
+        Where the path is read value by value nothing is asked.
+        """
+        task, pages = self._task(window), self.config.pages
+        if window is None and not self._due(since):
+            return Estimate(requests=0, records=0, exact=True)
+        if isinstance(pages, NoPages):
+            return Estimate(requests=len(task.targets))
+        if pages.counted is None or task.listed:
+            return None
+        async with self._client() as http:
+            return await Reader(http, task, since=since).estimate()
 
     def _due(self, since: Cursor | None) -> bool:
         """Say whether there may be anything to read: a whole listing is read once in a while."""
@@ -257,8 +302,11 @@ class RestSource(Source[RestConfig]):
             retry_attempts=config.retry_attempts,
             max_wait=config.max_wait,
             cache_ttl=config.cache_ttl,
+            cache=config.cache,
+            cache_url=self.credentials.extra.get("cache_url") or None,
             cache_dir=config.cache_dir,
             redis_url=self.credentials.extra.get("redis_url"),
+            quota_group=self.credentials.extra.get("quota_group"),
         )
         return HttpClient(
             settings,
@@ -266,50 +314,6 @@ class RestSource(Source[RestConfig]):
             tenant=self.tenant,
             usage=self.usage,
         )
-
-
-class _Gathered:
-    """Pages on their way to one chunk.
-
-    A full chunk is held back until a page with rows follows: so the last one's cursor says that
-    the listing was read to its end, even where that took one more, empty, page to find out.
-    """
-
-    def __init__(self, reader: Reader, source: RestSource) -> None:
-        from airflow_provider_spotify.core.clients.json_arrow import JsonArrow
-
-        self._arrow = JsonArrow()
-        self._reader = reader
-        self._source = source
-        self._records: list[Record] = []
-        self._cursor: Cursor = {}
-        self._since = time.monotonic()
-        self.given = False
-        """A chunk was given."""
-
-    @property
-    def _full(self) -> bool:
-        late = time.monotonic() - self._since >= self._source.chunk_seconds
-        return bool(self._records) and (
-            late or len(self._records) >= self._source.config.batch_size
-        )
-
-    def take(self, records: Sequence[Record]) -> Chunk | None:
-        """Add a page; return the chunk before it if that was full."""
-        chunk = self.rest() if records and self._full else None
-        self._records += records
-        self._cursor = self._reader.cursor()
-        return chunk
-
-    def rest(self, *, even_if_empty: bool = False) -> Chunk | None:
-        """Return everything taken, with the cursor after it, and start anew."""
-        if not self._records and not even_if_empty:
-            return None
-        chunk = Chunk(self._arrow.batch(self._records), self._cursor)
-        self._records = []
-        self._since = time.monotonic()
-        self.given = True
-        return chunk
 
 
 SOURCE = RestSource

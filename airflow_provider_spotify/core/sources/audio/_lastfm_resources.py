@@ -1,102 +1,33 @@
-"""What Last.fm's API offers: each resource's method, pages and columns, as data.
-
-Methods and fields: https://www.last.fm/api (``user.getRecentTracks`` and so on). Numbers come as
-text, and a name stands under ``#text`` or ``name``.
-"""
+"""The resources of Last.fm's API: each one's method, pages, order of time and columns, as data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
-from airflow_provider_spotify.core.sources.web.columns import Column
-from airflow_provider_spotify.core.sources.web.pages import NoPages, PageNumbers
-from airflow_provider_spotify.core.sources.web.resource import Bounds, Newest, Resource, Whole
+from airflow_provider_spotify.core.sources.audio._lastfm_music import CHARTS, WORKS
+from airflow_provider_spotify.core.sources.audio._lastfm_users import USERS
+from airflow_provider_spotify.core.sources.web.resource import Resource
 
 ResourceName = Literal[
-    "recent_tracks",
-    "loved_tracks",
-    "top_tracks",
-    "top_artists",
-    "top_albums",
-    "similar_artists",
-    "artist_info",
-    "chart_top_artists",
-    "chart_top_tracks",
-]
-
-_USER = Column("user", "string", "@key", "Last.fm user name")
-_RANK = Column("rank", "bigint", "@attr.rank", "place in the list, from 1")
-_PLAYS = Column("playcount", "bigint", "playcount", "number of plays")
-_LISTENERS = Column("listeners", "bigint", "listeners", "number of people who listened")
-_MBID = Column("mbid", "string", "mbid", "MusicBrainz id; empty if unknown")
-_URL = Column("url", "string", "url", "page on last.fm")
-_NAME = Column("name", "string", "name", "name or title")
-_ARTIST = (
-    Column("artist", "string", "artist.#text|artist.name", "artist's name"),
-    Column("artist_mbid", "string", "artist.mbid", "artist's MusicBrainz id; empty if unknown"),
-)
-
-
-def _pages(inside: str, *, size: int) -> PageNumbers:
-    return PageNumbers(
-        kind="page",
-        size_param="limit",
-        size=size,
-        pages=f"{inside}.@attr.totalPages",
-        total=f"{inside}.@attr.total",
-    )
-
-
-def _listing(
-    method: str, inside: str, records: str, columns: Sequence[Column], doc: str, **more: Any
-) -> Resource:
-    return Resource(
-        "",
-        columns,
-        doc,
-        records=f"{inside}.{records}",
-        **{"pages": _pages(inside, size=1000), "params": {"method": method}, **more},
-    )
-
-
+    "recent_tracks", "loved_tracks", "top_tracks", "top_artists", "top_albums", "weekly_tracks",
+    "weekly_artists", "weekly_albums", "user_info", "chart_top_artists", "chart_top_tracks",
+    "chart_top_tags", "geo_top_artists", "geo_top_tracks", "tag_top_artists", "tag_top_tracks",
+    "tag_top_albums", "artist_top_tracks", "artist_top_albums", "artist_top_tags",
+    "track_top_tags", "album_top_tags", "similar_artists", "similar_tracks", "artist_info",
+    "track_info", "album_info",
+]  # fmt: skip
 RESOURCES: Mapping[str, Resource] = {
-    "recent_tracks": _listing(
-        "user.getrecenttracks",
-        "recenttracks",
-        "track",
-        (
-            _USER,
-            Column("played_at", "timestamp[s]", "date.uts", "when the play began, UTC"),
-            _NAME,
-            _MBID,
-            _URL,
-            *_ARTIST,
-            Column("album", "string", "album.#text", "album's title; empty if unknown"),
-            Column("album_mbid", "string", "album.mbid", "album's MusicBrainz id"),
-            Column("loved", "boolean", "loved", "the user loves the track"),
-        ),
-        "plays of a user, newest first; the one that is on now is not a play yet",
-        key="users",
-        params={"method": "user.getrecenttracks", "extended": 1},
-        progress=Newest(Bounds("date.uts", "from", "to", "epoch")),
-        identity=("date.uts", "name", "artist.name", "album.#text"),
-    ),
-    "similar_artists": _listing(
-        "artist.getsimilar",
-        "similarartists",
-        "artist",
-        (
-            Column("of_artist", "string", "@key", "the artist that was asked about"),
-            _NAME,
-            _MBID,
-            _URL,
-            Column("match", "double", "match", "likeness, 0 to 1"),
-        ),
-        "artists that are like another one, likest first",
-        key="artists",
-        pages=NoPages(kind="none"),
-        progress=Whole(timedelta(days=30)),
-    ),
+    # An empty list may be missing, since XML has no element for it; what holds it is there.
+    name: resource._replace(always=str(resource.records).partition(".")[0])
+    for name, resource in {**USERS, **CHARTS, **WORKS}.items()
 }
+KEYS: Mapping[str, str] = {
+    "users": "user",
+    "artists": "artist",
+    "tags": "tag",
+    "countries": "country",
+    "tracks": "track",
+    "albums": "album",
+}
+"""The parameter that each key of the configuration becomes; the last two come with ``artist``."""

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
 from airflow_provider_spotify.core.clients.http import (
     HttpClient,
     HttpSettings,
     NotFound,
     Response,
 )
-from airflow_provider_spotify.core.clients.http_oauth import OAuth2
+from airflow_provider_spotify.core.clients.http_oauth import OAuth2, signed_in
 from airflow_provider_spotify.core.errors import (
     ConfigurationError,
     DataError,
@@ -28,6 +26,7 @@ from airflow_provider_spotify.core.sources.audio._spotify_resources import (
     SEARCH_DEPTH,
     Resource,
 )
+from airflow_provider_spotify.core.usage import Usage
 
 Json = dict[str, Any]
 Mode = Literal["development", "extended"]
@@ -38,26 +37,18 @@ _MODE_LASTS = 24 * 3600.0
 """Seconds; an app may be moved to extended mode while a worker lives."""
 _PROBE = "11dFghVXANMlKmJXsNCbNl"
 """The track that Spotify's own documentation uses as its example; it need not exist."""
-_EXTENDED_ONLY = ("/audio-features", "/browse/new-releases")
+_EXTENDED_ONLY = ("/audio-features", "/browse/new-releases", "/markets")
 
 
 def sign_in(credentials: Credentials, *, token_url: str) -> OAuth2:
     """Return the authorisation of a connection: its refresh token's, else the app's own.
 
+    Spotify's consents end six months after they were given; then only the user can help
+    (https://developer.spotify.com/documentation/web-api/tutorials/refreshing-tokens).
+
     :raises ConfigurationError: if client id or secret are missing
     """
-    refresh_token = credentials.secret("refresh_token")
-    if not credentials.login or not (credentials.password or refresh_token):
-        raise ConfigurationError(
-            "a Spotify connection needs the app's client id as login and its client secret as "
-            "password (or, for an app without a secret, refresh_token in extra)"
-        )
-    return OAuth2(
-        token_url,
-        client_id=credentials.login,
-        client_secret=credentials.password,
-        refresh_token=SecretStr(refresh_token) if refresh_token else None,
-    )
+    return signed_in(credentials, provider="spotify", token_url=token_url)
 
 
 def encrypted(url: str) -> str:
@@ -81,7 +72,7 @@ def misleading(response: Response) -> ImporterError | None:
     answer 429 without a time to wait (seen in the wild: Spotty-Plugin issue 213).
     """
     path = response.url.partition("?")[0]
-    if response.status == 404 and _message(response) in (None, "Service not found"):
+    if response.status == 404 and message_of(response) in (None, "Service not found"):
         return NotFound(f"{path} is no address of the Web API; check api_url (it ends in /v1)")
     if response.status == 429 and "retry-after" not in response.headers:
         closed = path.endswith(_EXTENDED_ONLY) or "?ids=" in response.url
@@ -90,7 +81,8 @@ def misleading(response: Response) -> ImporterError | None:
     return None
 
 
-def _message(response: Response) -> str | None:
+def message_of(response: Response) -> str | None:
+    """Return what the error object of an answer says, if it holds one."""
     try:
         body = response.json()
     except ValueError:
@@ -113,12 +105,17 @@ class SpotifyApi:
         tenant: str,
         market: str | None,
         mode: Mode | None,
+        usage: Usage,
     ) -> None:
-        self._client = HttpClient(settings, auth=auth, tenant=tenant, classify=misleading)
+        self._client = HttpClient(
+            settings, auth=auth, tenant=tenant, classify=misleading, usage=usage
+        )
+        self._usage = usage
         self._key = f"{auth.fingerprint} {settings.base_url}"
         self._market = market
         self._mode = mode
-        self.width = settings.concurrency
+        # With a budget of records, what is asked for must be known to fit in.
+        self.width = 1 if usage.budget.records is not None else settings.concurrency
 
     async def __aenter__(self) -> SpotifyApi:
         await self._client.__aenter__()
@@ -127,14 +124,18 @@ class SpotifyApi:
     async def __aexit__(self, *exit_: Any) -> None:
         await self._client.__aexit__(*exit_)
 
+    @property
+    def known_mode(self) -> Mode | None:
+        """The app's mode, if it has been found out or told."""
+        known = _MODES.get(self._key)
+        lasts = known is not None and time.monotonic() - known[1] <= _MODE_LASTS
+        return self._mode or (known[0] if known and lasts else None)
+
     async def mode(self) -> Mode:
         """Return the app's mode: batches are open in extended mode only (since February 2026)."""
-        if self._mode is None:
-            known = _MODES.get(self._key)
-            if known is None or time.monotonic() - known[1] > _MODE_LASTS:
-                known = (await self._probe(), time.monotonic())
-                _MODES[self._key] = known
-            self._mode = known[0]
+        if self.known_mode is None:
+            _MODES[self._key] = (await self._probe(), time.monotonic())
+        self._mode = self.known_mode or "development"
         return self._mode
 
     async def _probe(self) -> Mode:
@@ -168,9 +169,10 @@ class SpotifyApi:
         self, resource: Resource, ids: Sequence[str], *, batch: bool
     ) -> list[Json | None]:
         """Get one object for each id, None where there is none."""
+        self._usage.room()
         if not batch:
             single = [await self.get(f"{resource.path}/{each}") for each in ids]
-            return _as_asked(single, ids, resource)
+            return self._charged(_as_asked(single, ids, resource))
         if not ids:
             return []
         try:
@@ -183,7 +185,11 @@ class SpotifyApi:
         found = body.get(resource.path.replace("-", "_"))
         if not isinstance(found, list) or len(found) != len(ids):
             raise DataError(f"{resource.path}: asked for {len(ids)} ids and got another number")
-        return _as_asked(found, ids, resource)
+        return self._charged(_as_asked(found, ids, resource))
+
+    def _charged(self, found: list[Json | None]) -> list[Json | None]:
+        self._usage.charge(sum(each is not None for each in found))
+        return found
 
     async def page(
         self, path: str, *, limit: int, offset: int, inside: str | None = None, **params: Any
@@ -193,6 +199,7 @@ class SpotifyApi:
         :param inside: the key that holds the paging object
         :raises DataError: if the answer is none
         """
+        self._usage.room()
         body = await self.get(path, limit=limit, offset=offset, **params)
         page = body.get(inside) if body is not None and inside else body
         if body is None:
@@ -203,6 +210,7 @@ class SpotifyApi:
             raise TransientError(
                 f"{path}: asked for the page at {offset}, got the one at {page['offset']}"
             )
+        self._usage.charge(len(page["items"]))
         return {**page, "offset": offset, "limit": page.get("limit") or limit}
 
     async def found(self, kind: str, *, query: str, limit: int, offset: int) -> Json:

@@ -26,7 +26,13 @@ class Place(NamedTuple):
 
 
 def place(since: Cursor | None, task: Task) -> Place:
-    """Return where to go on; the start if keys read before have changed, or are due again."""
+    """Return where to go on; the start if keys read before have changed, or are due again.
+
+    A part begins at the whole's cursor, and goes on at its own.
+    """
+    if since and task.first is not None and since.get("first") != task.first:
+        begun = since.get("position") == task.first and since.get("key") == task.keys[0]
+        return Place(0, int(since.get("offset", 0)) if begun else 0)
     if not since or since.get("read") != _digest(task, int(since.get("position", 0))):
         return Place(0, 0)
     position = int(since["position"])
@@ -55,6 +61,24 @@ def _digest(task: Task, position: int) -> str:
     return str(digest.hexdigest())
 
 
+def joined(cursors: Sequence[Cursor | None], task: Task) -> Cursor | None:
+    """Return the cursor of the whole, from those of its parts: after the last that was read whole.
+
+    :param task: of the whole, which may have more keys by now
+    """
+    end: dict[str, Any] = {}
+    for cursor in cursors:
+        position = int(cursor["first"]) + int(cursor["position"]) if cursor else 0
+        if not cursor or position > len(task.keys):
+            break
+        end = {"position": position, "read": _digest(task, position)}
+        if "finished" not in cursor:
+            return end | {name: cursor[name] for name in ("offset", "key") if name in cursor}
+        if position == len(task.keys):
+            end["finished"] = cursor["finished"]
+    return end or None
+
+
 class CatalogueReader(Reader):
     """Reads each key once, one after the other; a cursor counts the keys and rows read."""
 
@@ -69,6 +93,8 @@ class CatalogueReader(Reader):
         """Return the place, and a digest of the keys before it."""
         position, offset = self._place
         found: dict[str, Any] = {"position": position, "read": self._read.hexdigest()}
+        if self.task.first is not None:
+            found |= {"first": self.task.first}
         if offset:
             found |= {"offset": offset, "key": self.task.keys[position]}
         if position >= len(self.task.keys):
@@ -86,6 +112,13 @@ class CatalogueReader(Reader):
                 async with aclosing(self._follow(next(remaining), head)) as pages:
                     async for page in pages:
                         yield page
+
+    @property
+    def _missing(self) -> str:
+        """Why there is nothing; without a country the spoken word is never found."""
+        if self.task.resource.id_type in ("show", "episode", "audiobook") and not self.task.market:
+            return "not found; without market, an app that acts for no user finds none of these"
+        return "not found"
 
     def _done(self, group: Sequence[str]) -> None:
         for key in group:
@@ -115,7 +148,7 @@ class ObjectReader(CatalogueReader):
         for key in group:
             where = f"{self.task.name} {key}"
             if head.get(key) is None:
-                reason = "not found" if key in head else NO_ID
+                reason = self._missing if key in head else NO_ID
                 rejected.append(Reject({"id": key}, reason, where))
             else:
                 records.append(Record({"key": key}, head[key], where))
@@ -130,7 +163,7 @@ class PageReader(CatalogueReader):
         kind = self.task.resource.id_type
         if kind and not spotify_id(group[0], kind=kind):
             return NO_ID
-        return await self._fetch(group[0], offset) or "not found"
+        return await self._fetch(group[0], offset) or self._missing
 
     async def _fetch(self, key: str, offset: int) -> Json | None:
         resource, limit = self.task.resource, self.task.limit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from functools import partial
@@ -47,11 +47,14 @@ class PlaylistReader(Reader):
         seen, partly = given.get("snapshots") or {}, given.get("partial") or {}
         self._seen: dict[str, str | None] = {k: v for k, v in seen.items() if k in keys}
         self._partly: dict[str, Any] = {k: v for k, v in partly.items() if k in keys}
+        self._others = _of_others(given, keys) if task.first is not None else {}
         self.opened = bool(self._partly)
 
     def cursor(self) -> Cursor:
         """Return the versions read, whole and in part."""
         found: dict[str, Any] = {"snapshots": dict(self._seen)}
+        if self._others:
+            found["others"] = self._others
         return {**found, "partial": dict(self._partly)} if self._partly else found
 
     async def changed(self) -> bool:
@@ -162,6 +165,33 @@ class PlaylistReader(Reader):
             }
             records.append(Record(context, item, where))
         return Page(records, rejected)
+
+
+def _of_others(given: Cursor, keys: set[str]) -> Cursor:
+    """Return what the whole's cursor says of the playlists of other parts."""
+    kept = given.get("others")
+    if kept is not None:
+        return dict(kept)
+    of = {name: given.get(name) or {} for name in ("snapshots", "partial")}
+    return {name: {k: v for k, v in known.items() if k not in keys} for name, known in of.items()}
+
+
+def joined(cursors: Sequence[Cursor | None]) -> Cursor | None:
+    """Return the cursor of the whole: each playlist as the part says that read it."""
+    known = [cursor for cursor in cursors if cursor]
+    found: dict[str, dict[str, Any]] = {"snapshots": {}, "partial": {}}
+    for name, versions in found.items():
+        for cursor in known:
+            versions |= (cursor.get("others") or {}).get(name) or {}
+        for cursor in known:
+            own = {*(cursor.get("snapshots") or {}), *(cursor.get("partial") or {})}
+            for key in own & versions.keys():
+                del versions[key]
+        for cursor in known:
+            versions |= cursor.get(name) or {}
+    if not found["partial"]:
+        del found["partial"]
+    return dict(found) if known else None
 
 
 def _within(entry: Json | None, window: Window | None) -> bool:

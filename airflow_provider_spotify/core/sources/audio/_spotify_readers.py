@@ -24,6 +24,7 @@ class Task(NamedTuple):
     :param group: keys of one request; :param limit: rows of one page
     :param query: what to search for
     :param market: part of what a cursor is good for: another market gives other rows
+    :param first: place of the first key in the list of all parts, if this is one of them
     """
 
     name: ResourceName
@@ -35,6 +36,7 @@ class Task(NamedTuple):
     market: str | None = None
     refresh: timedelta | None = None
     window: Window | None = None
+    first: int | None = None
 
 
 class Page(NamedTuple):

@@ -1,4 +1,4 @@
-"""Source ``spotify``: tracks, albums, artists, playlists, searches and releases of the Web API.
+"""Source ``spotify``: the catalogue of the Web API, and its users' libraries, plays and favourites.
 
 Modes, limits and errors: https://developer.spotify.com/documentation/web-api/concepts/quota-modes.
 Apps in development mode (the default) read object by object and lack some columns; apps in extended
@@ -12,110 +12,46 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
-
-from airflow_provider_spotify.core.clients.http_settings import BaseUrl, HttpSettings, RateLimit
-from airflow_provider_spotify.core.config.rules import Duration
+from airflow_provider_spotify.core.clients.http_settings import HttpSettings
 from airflow_provider_spotify.core.errors import (
     ConfigurationError,
     ForbiddenError,
     ImporterError,
 )
 from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Health, Window
+from airflow_provider_spotify.core.sources.audio import _spotify_catalogue, _spotify_playlists
 from airflow_provider_spotify.core.sources.audio._spotify_api import SpotifyApi, encrypted, sign_in
 from airflow_provider_spotify.core.sources.audio._spotify_catalogue import (
     ObjectReader,
     PageReader,
     place,
 )
-from airflow_provider_spotify.core.sources.audio._spotify_ids import IdsFrom, distinct, read_ids
-from airflow_provider_spotify.core.sources.audio._spotify_playlists import PlaylistReader
-from airflow_provider_spotify.core.sources.audio._spotify_readers import (
-    Page,
-    Reader,
-    Task,
-    answered,
+from airflow_provider_spotify.core.sources.audio._spotify_config import (
+    API_URL,
+    CLOSED,
+    TOKEN_URL,
+    SpotifyConfig,
 )
+from airflow_provider_spotify.core.sources.audio._spotify_gathered import Gathered
+from airflow_provider_spotify.core.sources.audio._spotify_ids import distinct, read_ids
+from airflow_provider_spotify.core.sources.audio._spotify_playlists import PlaylistReader
+from airflow_provider_spotify.core.sources.audio._spotify_readers import Reader, Task, answered
 from airflow_provider_spotify.core.sources.audio._spotify_resources import (
     RESOURCES,
     SEARCH_PAGE_IN_DEVELOPMENT,
     Resource,
-    ResourceName,
 )
-from airflow_provider_spotify.core.sources.base import Source, SourceConfig, Wanted
-from airflow_provider_spotify.core.sources.web.rows import Record, Reject, rejected, rows
+from airflow_provider_spotify.core.sources.audio._spotify_users import LAST_PLAYS
+from airflow_provider_spotify.core.sources.base import Source, Wanted
+from airflow_provider_spotify.core.usage import Estimate
 
-API_URL = "https://api.spotify.com/v1"
-TOKEN_URL = "https://accounts.spotify.com/api/token"  # noqa: S105 - an address
-SearchType = Literal["track", "album", "artist", "playlist"]
+if TYPE_CHECKING:
+    from airflow_provider_spotify.core.sources.audio._spotify_library import Library
 
-
-class SpotifyConfig(SourceConfig):
-    """The keys of ``source: {type: spotify, …}``."""
-
-    resource: ResourceName = Field(description="what is read; decides the columns")
-    ids: tuple[str, ...] = Field(
-        (), description="ids, spotify: URIs or open.spotify.com links, read in this order"
-    )
-    ids_from: IdsFrom | None = Field(None, description="read the ids from files or a table instead")
-    query: str | None = Field(None, min_length=1, description="search: what to look for")
-    search_types: tuple[SearchType, ...] = Field(
-        ("track",), min_length=1, description="search: the kinds of things to find"
-    )
-    market: str | None = Field(
-        None, pattern="^[A-Z]{2}$", description="country (ISO 3166-1 alpha-2) to answer for"
-    )
-    app_mode: Literal["auto", "development", "extended"] = Field(
-        "auto", description="the app's quota mode; auto finds out with one request"
-    )
-    refresh: Duration | None = Field(
-        None,
-        description="read everything again once the last whole read is this old; by default"
-        " never, but search and new_releases after 1d. Playlists follow their versions instead",
-    )
-    rate_limit: RateLimit | None = Field(
-        None, description="requests each second, or a text such as 100/30s; none: as answered"
-    )
-    concurrency: int = Field(8, ge=1, le=64, description="requests under way at once")
-    batch_size: int | None = Field(
-        None, ge=1, le=100, description="ids or rows of one request; at most, and by default, all"
-        " that the API allows"
-    )  # fmt: skip
-    cache_ttl: Duration | None = Field(
-        None, description="keep answers this long, except those about playlists; none: no cache"
-    )
-    cache: Literal["sqlite", "redis"] = Field(
-        "sqlite", description="where: a file of the worker, or Redis for all workers"
-    )
-    retry_attempts: int = Field(5, ge=1, le=20, description="how often a request is tried in all")
-    timeout: Duration = Field(timedelta(seconds=30), description="longest time of one attempt")
-    api_url: BaseUrl | None = Field(None, description=f"address of the Web API; {API_URL}")
-    token_url: BaseUrl | None = Field(
-        None, description=f"address of the token service; {TOKEN_URL}"
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        needs_ids = RESOURCES[self.resource].shape != "listing"
-        if needs_ids and bool(self.ids) == bool(self.ids_from):
-            raise ValueError(f"{self.resource} needs either ids or ids_from")
-        if not needs_ids and (self.ids or self.ids_from):
-            raise ValueError(f"{self.resource} takes no ids")
-        if (self.resource == "search") != (self.query is not None):
-            raise ValueError("query belongs to resource: search, and search needs one")
-        if self.resource in _CLOSED and self.app_mode == "development":
-            raise ValueError(f"{self.resource}: {_CLOSED[self.resource]}")
-        return self
-
-
-_CLOSED: dict[ResourceName, str] = {
-    "new_releases": "closed to apps in development mode since February 2026",
-    "audio_features": "closed to apps in development mode, and to all from after 2024-11-27;"
-    " compute them from audio files instead",
-}
+__all__ = ["SOURCE", "SpotifyConfig", "SpotifySource"]
 
 
 class SpotifySource(Source[SpotifyConfig]):
@@ -136,11 +72,39 @@ class SpotifySource(Source[SpotifyConfig]):
     @cached_property
     def keys(self) -> Sequence[str]:
         """The ids once each, or the parts of a listing, in the order of reading."""
-        if self.resource.shape == "listing":
+        if not self.resource.by_id:
             kinds = self.config.search_types if self.config.resource == "search" else ("album",)
             return list(dict.fromkeys(kinds))
         given = read_ids(self.config.ids_from) if self.config.ids_from else self.config.ids
         return distinct(given, kind=self.resource.id_type)
+
+    def library(self, since: Cursor | None = None) -> Library | None:
+        """Return what the kit of web sources reads instead of this one, if it does.
+
+        :param since: only what is new after it is read: one page mostly, and none ahead of it
+        """
+        if self.resource.shape != "kit":
+            return None
+        from airflow_provider_spotify.core.sources.audio._spotify_library import (
+            Library,
+            LibraryConfig,
+        )
+
+        config = self.config
+        kept = ("resource", "refresh", "rate_limit", "concurrency", "retry_attempts", "timeout",
+                "time_ranges", "market")  # fmt: skip
+        options = {name: getattr(config, name) for name in kept} | {
+            "api_url": config.api_url or self._extra("api_url") or API_URL,
+            "token_url": config.token_url or self._extra("token_url") or TOKEN_URL,
+            "batch_size": self.chunk_rows,
+            "page_size": config.batch_size,
+        }
+        if since and since.get("marks"):
+            options["concurrency"] = 1
+        found = Library(LibraryConfig(**options), credentials=self.credentials, tenant=self.tenant)
+        found.chunk_seconds = self.chunk_seconds  # type: ignore[misc]
+        found.usage = self.usage
+        return found
 
     def wants(self) -> Wanted | None:
         """Name the column of the destination whose ids are to be read, if any."""
@@ -152,6 +116,7 @@ class SpotifySource(Source[SpotifyConfig]):
     def given(self, ids: Iterable[Any]) -> Self:
         """Return this source with the ids of the table that it wants; there may be none."""
         source = type(self)(self.config, credentials=self.credentials, tenant=self.tenant)
+        source.usage = self.usage
         source.keys = distinct(ids, kind=self.resource.id_type)
         return source
 
@@ -162,6 +127,8 @@ class SpotifySource(Source[SpotifyConfig]):
 
     async def check(self) -> Health:
         """Get a token and make one cheap call."""
+        if library := self.library():
+            return await library.check()
         started = time.monotonic()
         try:
             async with self._api(cached=False) as api:
@@ -176,6 +143,8 @@ class SpotifySource(Source[SpotifyConfig]):
 
         Where the ids stand in a table that has not been given, they may be new: it says yes.
         """
+        if library := self.library(since):
+            return await library.is_ready(since, window)
         if self.wants() and "keys" not in self.__dict__:
             return True
         task = self._task(window)
@@ -186,13 +155,54 @@ class SpotifySource(Source[SpotifyConfig]):
         async with self._api() as api:
             return await PlaylistReader(api, task, since=None if window else since).changed()
 
+    async def estimate(self, since: Cursor | None, window: Window | None = None) -> Estimate | None:
+        """Foretell the requests for ids; the mode, which decides, may cost one to find out."""
+        if self.config.resource == "recently_played":
+            return Estimate(requests=1, records=LAST_PLAYS)
+        if self.resource.shape not in ("objects", "playlists") or (
+            self.wants() and "keys" not in self.__dict__
+        ):
+            return None
+        task = self._task(window)
+        if self.resource.shape == "playlists":
+            count = len(task.keys)
+            return Estimate(requests=count, records=count) if task.name == "playlists" else None
+        count = len(task.keys) - place(since, task).position
+        async with self._api() as api:
+            group = 1 if count and await api.mode() == "development" else task.limit
+        return Estimate(requests=-(-count // group), records=count)
+
+    def rereads(self) -> str | None:
+        """Say that whole lists come again; playlists do as another version, with its id."""
+        if library := self.library():
+            return library.rereads()
+        name, refresh = self.config.resource, self._refresh
+        if self.resource.shape == "playlists" or refresh is None:
+            return None
+        return f"{name} are read as a whole again after {refresh}"
+
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
-        """Split the ids into runs of equal length; a listing cannot be split."""
-        if self.resource.shape == "listing" or n < 2 or len(self.keys) < 2:
+        """Split the ids that are not read yet into runs of equal length; a list cannot be split."""
+        if not self.resource.by_id or n < 2:
             return [self]
-        size = -(-len(self.keys) // n)
-        parts = [self.keys[at : at + size] for at in range(0, len(self.keys), size)]
-        return [self.narrowed(ids=part, ids_from=None) for part in parts]
+        task = self._task(None)
+        skipped = 0 if self.resource.shape == "playlists" else place(since, task).position
+        keys = self.keys[skipped:]
+        size = -(-len(keys) // n)
+        return [
+            self.narrowed(ids=keys[at : at + size], ids_from=None, first=skipped + at)
+            for at in range(0, len(keys), size or 1)
+        ] or [self]
+
+    def joined(self, cursors: Sequence[Cursor | None]) -> Cursor | None:
+        """Return where all ids go on, from how far each run of them was read."""
+        if len(cursors) == 1 or not any(cursors):
+            return cursors[0]
+        if not self.resource.by_id:
+            return super().joined(cursors)
+        if self.resource.shape == "playlists":
+            return _spotify_playlists.joined(cursors)
+        return _spotify_catalogue.joined(cursors, self._task(None))
 
     async def read(
         self, since: Cursor | None, window: Window | None = None
@@ -204,10 +214,20 @@ class SpotifySource(Source[SpotifyConfig]):
         :raises QuotaExhausted: if Spotify asks to wait longer than a minute
         :raises ForbiddenError: if nothing at all is open to this app
         """
+        if library := self.library(since):
+            async with aclosing(library.read(since, window)) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    yield chunk
+            return
         task = self._task(window)
         async with self._api() as api:
             reader = await self._reader(api, task, since=None if window else since)
-            gathered = _Gathered(reader, self)
+            gathered = Gathered(
+                reader,
+                self.resource.columns,
+                rows=self.chunk_rows,
+                seconds=self.chunk_seconds,
+            )
             failure: ImporterError | None = None
             async with aclosing(answered(reader)) as pages:
                 try:
@@ -228,9 +248,6 @@ class SpotifySource(Source[SpotifyConfig]):
                 f"spotify {config.resource} have no time to select a window by; leave the window"
                 " out (incremental: {by: cursor})"
             )
-        refresh = config.refresh
-        if refresh is None and self.resource.shape == "listing":
-            refresh = timedelta(days=1)
         return Task(
             config.resource,
             self.resource,
@@ -238,9 +255,15 @@ class SpotifySource(Source[SpotifyConfig]):
             limit=min(config.batch_size or self.resource.most, self.resource.most),
             query=config.query,
             market=config.market,
-            refresh=refresh,
+            refresh=self._refresh,
             window=window,
+            first=config.first,
         )
+
+    @property
+    def _refresh(self) -> timedelta | None:
+        daily = timedelta(days=1) if self.resource.shape == "listing" else None
+        return self.config.refresh or daily
 
     async def _reader(self, api: SpotifyApi, task: Task, *, since: Cursor | None) -> Reader:
         if self.resource.shape == "playlists":
@@ -248,8 +271,8 @@ class SpotifySource(Source[SpotifyConfig]):
         if self.resource.shape == "pages" or not task.keys:
             return PageReader(api, task, since=since)
         development = await api.mode() == "development"
-        if development and task.name in _CLOSED:
-            raise ForbiddenError(f"spotify {task.name}: {_CLOSED[task.name]}")
+        if development and task.name in CLOSED:
+            raise ForbiddenError(f"spotify {task.name}: {CLOSED[task.name]}")
         if self.resource.shape == "objects":
             group = 1 if development else task.limit
             return ObjectReader(api, task._replace(group=group), since=since)
@@ -282,44 +305,11 @@ class SpotifySource(Source[SpotifyConfig]):
             tenant=self.tenant,
             market=config.market,
             mode=None if config.app_mode == "auto" else config.app_mode,
+            usage=self.usage,
         )
 
     def _extra(self, name: str) -> Any:
         return self.credentials.extra.get(name) or None
-
-
-class _Gathered:
-    """Pages on their way to one chunk.
-
-    Only the last chunk of a read may be without rows: it then says which playlists are empty.
-    """
-
-    def __init__(self, reader: Reader, source: SpotifySource) -> None:
-        self._reader = reader
-        self._source = source
-        self._clear()
-
-    def _clear(self) -> None:
-        self.begun = False
-        self._records: list[Record] = []
-        self._rejected: list[Reject] = []
-        self._since = time.monotonic()
-
-    def take(self, page: Page) -> bool:
-        """Add a page; say whether it is time for a chunk."""
-        self.begun = True
-        self._records += page.records
-        self._rejected += page.rejected
-        held = len(self._records) + len(self._rejected)
-        late = time.monotonic() - self._since >= self._source.chunk_seconds
-        return held >= self._source.chunk_rows or (held > 0 and late)
-
-    def chunk(self) -> Chunk:
-        """Return everything taken, with the cursor after it, and start anew."""
-        batch, misfits = rows(self._source.resource.columns, self._records)
-        found = rejected([*self._rejected, *misfits])
-        self._clear()
-        return Chunk(batch, self._reader.cursor(), found)
 
 
 SOURCE = SpotifySource

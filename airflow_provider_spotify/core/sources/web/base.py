@@ -213,7 +213,7 @@ class WebSource(Source[W], Generic[W]):
         from airflow_provider_spotify.core.sources.web.reader import shape_digest
 
         tuning = set(WebConfig.model_fields) - {"resource"}
-        key = {self.resource.key} if self.resource.key else set()
+        key = {self.resource.key, f"{self.resource.key}_from"} if self.resource.key else set()
         return shape_digest(self.config.model_dump(mode="json", exclude=tuning | key))
 
     def rereads(self) -> str | None:
@@ -287,7 +287,9 @@ class WebSource(Source[W], Generic[W]):
                             yield chunk
                 except ImporterError as error:
                     failure = error
-            if chunk := gathered.rest(even_if_empty=self._silent(reader, gathered, since)):
+            # However many pages without rows there are, the next run must get past them.
+            told = gathered.moved if failure else self._silent(reader, gathered, since)
+            if chunk := gathered.rest(even_if_empty=told):
                 yield chunk
             if failure:
                 raise failure

@@ -15,6 +15,9 @@ from airflow_provider_spotify.core.sources.web.pages import dig
 Record = Mapping[str, Any]
 MOST_SEEN = 2000
 """Rows of the boundary that a cursor remembers; above, all of them are read again."""
+MOST_TIMELESS = 500
+"""Rows without a value that a cursor remembers; older ones come again if they are listed again."""
+_TIMELESS = "-"
 
 
 class Order(Protocol):
@@ -43,7 +46,8 @@ class Boundary:
 
     :param high: the highest value so far
     :param seen: digests of the rows at or above ``lowest(high)``, one for each row, so that two
-        equal rows count twice; None: too many to remember
+        equal rows count twice, and of those without a value (after ``-``), which no bound leaves
+        out; None: too many to remember
     """
 
     def __init__(self, config: Order, *, high: Any = None, seen: Sequence[str] | None = ()) -> None:
@@ -53,13 +57,20 @@ class Boundary:
         """The lowest value of this pass."""
         self._floor = None if high is None else config.lowest(high)
         # The values of rows remembered by an earlier pass are not known; they count as highest.
-        self._rows = None if seen is None else [(key, high) for key in seen]
+        valued = None if seen is None else [key for key in seen if not key.startswith(_TIMELESS)]
+        self._rows = None if valued is None else [(key, high) for key in valued]
+        self._old = [key for key in seen or () if key.startswith(_TIMELESS)]
+        self._timeless: list[str] = []
         self._left = Counter(seen or ())
 
     @property
     def seen(self) -> list[str] | None:
         """The digests, for a cursor."""
-        return None if self._rows is None else [key for key, _ in self._rows]
+        if self._rows is None:
+            return None
+        # A listing gives the newest first, so they are in front, and the oldest are forgotten.
+        timeless = [*self._timeless, *self._old][:MOST_TIMELESS]
+        return [*(key for key, _ in self._rows), *timeless]
 
     @property
     def left(self) -> list[str]:
@@ -70,11 +81,16 @@ class Boundary:
         """Say whether a row was read by the pass before; each of equal rows is told once."""
         if not self._left:
             return False
-        key = self._config.identity(record)
+        key = self.key(record)
         if not self._left[key]:
             return False
         self._left[key] -= 1
         return True
+
+    def key(self, record: Record) -> str:
+        """Return the digest of a row as ``seen`` holds it."""
+        sign = _TIMELESS if self._config.value(record) is None else ""
+        return f"{sign}{self._config.identity(record)}"
 
     def add(self, record: Record) -> None:
         """Take a row into account.
@@ -83,6 +99,7 @@ class Boundary:
         """
         value = self._config.value(record)
         if value is None:
+            self._timeless.append(self.key(record))
             return
         try:
             self._raise(value)

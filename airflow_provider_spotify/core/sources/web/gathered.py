@@ -40,6 +40,8 @@ class Gathered(Generic[R]):
         self._since = time.monotonic()
         self.given = False
         """A chunk was given."""
+        self.moved = False
+        """Pages were taken since the last chunk, though perhaps without rows."""
 
     @property
     def _held(self) -> int:
@@ -56,6 +58,7 @@ class Gathered(Generic[R]):
         self._records += records
         self._rejected += rejected
         self._cursor = self._now()
+        self.moved = True
         return chunk
 
     def rest(self, *, even_if_empty: bool = False) -> Chunk | None:
@@ -65,5 +68,5 @@ class Gathered(Generic[R]):
         batch, rejected = self._build(self._records, self._rejected)
         self._records, self._rejected = [], []
         self._since = time.monotonic()
-        self.given = True
+        self.given, self.moved = True, False
         return Chunk(batch, self._cursor, rejected)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_spotify.core.errors import DataError
 from airflow_provider_spotify.core.sources.web.boundary import Boundary, Record, identity
 from airflow_provider_spotify.core.sources.web.pages import dig
 from airflow_provider_spotify.core.sources.web.resource import Newest
@@ -29,11 +30,20 @@ class NewestOrder:
         """The listing is newest first."""
 
     def value(self, record: Record) -> Any:
-        """Return the number, or the time."""
+        """Return the number, or the time; None: it does not say.
+
+        :raises DataError: if what should be a number is none
+        """
         raw = dig(record, self.field)
         if not self._progress.id:
             return parse_time(raw)
-        return int(raw) if raw is not None else None
+        try:
+            return int(raw) if raw is not None else None
+        except (TypeError, ValueError):
+            raise DataError(
+                f"field {self.field!r} holds {str(raw)[:30]!r}, which is no whole number; order by"
+                " the time instead"
+            ) from None
 
     def lowest(self, bound: Any) -> Any:
         """Return the lowest value that asking for this bound may answer with."""
@@ -47,8 +57,8 @@ class NewestOrder:
         return parse_time(written) or bound - self._lookback
 
     def identity(self, record: Record) -> str:
-        """Return the digest of what tells the record from others."""
-        return identity(record, self._identity)
+        """Return the digest of what tells the record from others: the number, whatever changes."""
+        return identity(record, [self.field] if self.unique else self._identity)
 
     def load(self, text: Any) -> Any:
         """Read a value from a cursor."""
@@ -102,7 +112,9 @@ class News:
         """Say whether this pass gave a record before it was paused."""
         low, high, seen = self._pause
         value = self._order.value(record)
-        if value is None or low is None or not self._order.ordered:
+        if value is None:
+            return self._now.key(record) in seen
+        if low is None or not self._order.ordered:
             return False
         if self._order.unique:
             return bool(low <= value <= high)

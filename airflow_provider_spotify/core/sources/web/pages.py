@@ -117,7 +117,8 @@ class PageNumbers(Pagination):
         pages, total = number(page.body, self.pages), number(page.body, self.total)
         if pages is not None:
             return self.start + pages - 1
-        rows = _rows(position, page)
+        # A first page without rows, of a listing that has some, is not the end of it.
+        rows = _rows(position, page) or (self.size if self.size_param else 0)
         return None if total is None or not rows else self.start + -(-total // rows) - 1
 
 
@@ -149,20 +150,25 @@ class Offsets(Pagination):
 
     def following(self, position: Position, page: Page) -> Position | None:
         """Return the next offset, unless this page was empty or the last one."""
-        rows = _rows(position, page)
-        offset = position["offset"] + rows
         total = number(page.body, self.total)
+        rows = self._step(position, page, total)
+        offset = position["offset"] + rows
         over = offset >= total if total is not None else not page.size
         return None if over or not rows else {"offset": offset, "rows": rows}
 
     def ahead(self, position: Position, page: Page) -> Iterable[Position]:
         """Return every later offset, if the body says how many rows there are."""
-        rows, total = _rows(position, page), number(page.body, self.total)
+        total = number(page.body, self.total)
+        rows = self._step(position, page, total)
         if not rows or total is None:
             return ()
         return (
             {"offset": at, "rows": rows} for at in range(position["offset"] + rows, total, rows)
         )
+
+    def _step(self, position: Position, page: Page, total: int | None) -> int:
+        """Return how far the next page is; as far as asked if an empty page leaves out rows."""
+        return _rows(position, page) or (self.limit if total else 0)
 
 
 class Tokens(Pagination):

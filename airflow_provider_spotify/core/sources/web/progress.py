@@ -78,7 +78,9 @@ def slices(
         mark = marks.get(name, {})
         if isinstance(progress, Spans):
             if window:
-                found += _spans(progress, key, window.start, min(until, window.end))
+                # Whole units, so that windows that meet within one read it once, not twice.
+                end = floor(window.end, progress.unit, offset=progress.offset)
+                found += _spans(progress, key, window.start, min(until, end))
             elif at and at[0] == name:
                 begun = max(datetime.fromisoformat(at[1]), extent.start or _EPOCH)
                 found += _spans(progress, key, begun, until)

@@ -26,6 +26,7 @@ from airflow_provider_spotify.core.sources.web.passed import Passed
 from airflow_provider_spotify.core.sources.web.progress import (
     Mark,
     Slice,
+    mark_name,
     marks_of,
     slices,
     until_of,
@@ -83,7 +84,8 @@ class Reader:
         at = (begun["key"], begun["at"]) if begun.get("at") else None
         self.slices: list[Slice] = slices(
             progress,
-            source.keys,
+            # The key that was begun comes first, wherever it stands now: its place is kept no longer.
+            sorted(source.keys, key=lambda key: mark_name(key) != begun.get("key")),
             marks=self._marks,
             until=until,
             extent=extent,
@@ -168,6 +170,8 @@ class Reader:
         newest = isinstance(self._resource.progress, Newest) and not self._window
         mark = self._marks.get(now.mark, {})
         self._news = News(self._source.order, mark=mark, begun=begun) if newest else None
+        if {"offset", "page"} & (self._position or {}).keys():
+            self._restart()  # rows added above push what was given before to the pages behind
         self._passed = Passed(self._resource.identity, tail=begun.get("tail", ()))
         self._total = begun.get("total")
         for attempt in range(_REREAD + 1):
@@ -182,6 +186,7 @@ class Reader:
                         "rows may have been missed; try again when it changes less"
                     ) from None
                 self._position, first = None, None
+                self._restart()
             else:
                 return
 
@@ -255,7 +260,9 @@ class Reader:
             name,
             self._resource.pages,
             partial(self._fetch, now),
-            self._width,
+            # Answers of pages that are read together may be of different moments: a row that is
+            # added in between falls through, and only the number of all rows tells.
+            self._width if self._resource.pages.counted else 1,
             partial(cleaned, self._http, name),
             self._restart,
         )
@@ -314,7 +321,17 @@ class Reader:
         if time is None:
             return True
         low = now.start if self._window else self._source.extent.start
-        return (low is None or time >= low) and (now.end is None or time < now.end)
+        return (low is None or time >= low) and (
+            now.end is None or time < now.end or self._uncut()
+        )
+
+    def _uncut(self) -> bool:
+        """Say whether rows of this very moment are taken: numbers need not rise with the time.
+
+        One that was left out, below a number that was taken, would never be asked for again.
+        """
+        ordered = self._source.order.unique and not self._resource.progress.by.upper  # type: ignore[union-attr]
+        return ordered and not self._window and self._source.extent.end is None
 
     def _known(self, now: Slice, record: Mapping[str, Any]) -> bool:
         """Say whether a record was read by a pass before, of an API that cannot leave it out."""

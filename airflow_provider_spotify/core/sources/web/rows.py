@@ -52,14 +52,18 @@ def rows(
     import pyarrow as pa
 
     values = [_values(column, records) for column in columns]
+    built = [_fitting(column.type, cells) for column, cells in zip(columns, values, strict=True)]
+    arrays = [array for array in built if array is not None]
+    if len(arrays) == len(columns):
+        return pa.RecordBatch.from_arrays(arrays, schema=schema(columns)), []
     bad = {
         row: column
-        for column, cells in zip(columns, values, strict=True)
+        for column, cells, array in zip(columns, values, built, strict=True)
+        if array is None
         for row in _misfits(column, cells)
     }
-    if bad:
-        good = [row for row in range(len(records)) if row not in bad]
-        values = [[cells[row] for row in good] for cells in values]
+    good = [row for row in range(len(records)) if row not in bad]
+    values = [[cells[row] for row in good] for cells in values]
     arrays = [_array(column.type, cells) for column, cells in zip(columns, values, strict=True)]
     batch = pa.RecordBatch.from_arrays(arrays, schema=schema(columns))
     return batch, [_misfit(records[row], column) for row, column in sorted(bad.items())]
@@ -92,6 +96,8 @@ def _finder(path: str) -> Callable[[Json], Any]:
     ways = [way.split(".") for way in path.split("|")]
     if ways == [[path]]:
         return lambda body: body.get(path)
+    if len(ways) == 1:
+        return lambda body: _walk(body, ways[0])
 
     def find(body: Json) -> Any:
         return next((v for way in ways if (v := _walk(body, way)) is not None), None)
@@ -116,8 +122,6 @@ def _array(kind: ColumnType, cells: Sequence[Any]) -> pa.Array:
     target = arrow_type(kind)
     if kind == "timestamp":
         return _instants(cells, target)
-    if kind == "text":
-        return pa.array([_text(cell) for cell in cells], target)
     if kind == "json":
         texts = [None if cell is None else orjson.dumps(cell).decode() for cell in cells]
         return pa.array(texts, pa.string())
@@ -178,6 +182,7 @@ def _day(cell: Any) -> Any:
 
 
 _SPELLED: Mapping[ColumnType, Callable[[Any], Any]] = {
+    "text": _text,
     "bigint": _whole,
     "double": _fraction,
     "boolean": _truth,
@@ -185,21 +190,19 @@ _SPELLED: Mapping[ColumnType, Callable[[Any], Any]] = {
 }
 
 
-def _fits(kind: ColumnType, cells: Sequence[Any]) -> bool:
+def _fitting(kind: ColumnType, cells: Sequence[Any]) -> pa.Array | None:
+    """Build an array; None if a cell does not fit."""
     import pyarrow as pa
 
     try:
-        _array(kind, cells)
+        return _array(kind, cells)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        return False
-    return True
+        return None
 
 
 def _misfits(column: Column, cells: Sequence[Any]) -> list[int]:
-    """Return the rows whose cell does not fit; looks at single cells only if the whole fails."""
-    if _fits(column.type, cells):
-        return []
-    return [row for row, cell in enumerate(cells) if not _fits(column.type, [cell])]
+    """Return the rows whose cell does not fit."""
+    return [row for row, cell in enumerate(cells) if _fitting(column.type, [cell]) is None]
 
 
 def _misfit(record: Record, column: Column) -> Reject:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from airflow_provider_spotify.core.clients.http_settings import BaseUrl
+from airflow_provider_spotify.core.clients.token_store import token_store
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Credentials, Frozen
 
@@ -65,13 +67,36 @@ class RefreshTokenConfig(_OAuth2Config):
     kind: Literal["oauth2_refresh_token"]
 
 
+class ServiceAccountConfig(Frozen):
+    """A service account of Google: the key file as ``keyfile_dict`` or ``key_path`` in extra."""
+
+    kind: Literal["service_account"]
+    scopes: tuple[str, ...] = Field(min_length=1, description="what the token is for")
+    subject: str | None = Field(None, description="user to act for, by domain-wide delegation")
+
+
+class LongLivedConfig(Frozen):
+    """A long-lived token of Meta: the connection's password, or ``access_token`` in its extra.
+
+    It is prolonged while it lives, sooner where ``access_token_obtained`` (seconds since 1970) is
+    not in the extra; for Facebook login the app's id and secret are the connection's
+    login and password, and the token is in the extra.
+    """
+
+    kind: Literal["long_lived"]
+    refresh_url: BaseUrl = Field(description="address that prolongs it")
+    grant: Literal["ig_refresh_token", "fb_exchange_token"] = "ig_refresh_token"
+
+
 AuthConfig = Annotated[
     NoAuthConfig
     | BasicConfig
     | BearerConfig
     | ApiKeyConfig
     | ClientCredentialsConfig
-    | RefreshTokenConfig,
+    | RefreshTokenConfig
+    | ServiceAccountConfig
+    | LongLivedConfig,
     Field(discriminator="kind"),
 ]
 
@@ -98,7 +123,46 @@ def sign_in(config: AuthConfig | None, credentials: Credentials) -> Auth | None:
     if isinstance(config, ApiKeyConfig):
         key = _secret(credentials, "api_key", "password", kind=config.kind)
         return ApiKeyAuth(key, name=config.name, where=config.place)
+    if isinstance(config, ServiceAccountConfig):
+        return _service_account(config, credentials)
+    if isinstance(config, LongLivedConfig):
+        return _long_lived(config, credentials)
     return _oauth2(config, credentials)
+
+
+def _service_account(config: ServiceAccountConfig, credentials: Credentials) -> Auth:
+    from airflow_provider_spotify.core.clients.http_service_account import (
+        ServiceAccount,
+        service_account_key,
+    )
+
+    key, store = service_account_key(credentials), token_store(credentials.extra)
+    return ServiceAccount(key, scopes=config.scopes, subject=config.subject, store=store)
+
+
+def _long_lived(config: LongLivedConfig, credentials: Credentials) -> Auth:
+    from airflow_provider_spotify.core.clients.http_long_lived import LongLivedToken
+
+    has_app = bool(credentials.login)
+    places = ["access_token"] if has_app else ["access_token", "password"]
+    token = _secret(credentials, *places, kind=config.kind)
+    if config.grant == "fb_exchange_token" and not (has_app and credentials.password):
+        raise ConfigurationError(
+            "auth long_lived with fb_exchange_token needs the app's id and secret as the "
+            "connection's login and password"
+        )
+    obtained = credentials.extra.get("access_token_obtained")
+    return LongLivedToken(
+        config.refresh_url,
+        token=token,
+        obtained=float(obtained) if isinstance(obtained, int | float) else None,
+        grant=config.grant,
+        app_id=credentials.login or None,
+        app_secret=credentials.password if has_app else None,
+        store=token_store(credentials.extra),
+        title=urlsplit(config.refresh_url).netloc,
+        remedy="put a new token into the connection",
+    )
 
 
 def _oauth2(config: ClientCredentialsConfig | RefreshTokenConfig, credentials: Credentials) -> Auth:
@@ -117,6 +181,7 @@ def _oauth2(config: ClientCredentialsConfig | RefreshTokenConfig, credentials: C
         scope=config.scope,
         client_auth=config.client_auth,
         extra=config.token_params,
+        store=token_store(credentials.extra),
     )
 
 

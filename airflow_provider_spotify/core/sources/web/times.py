@@ -35,7 +35,13 @@ def parse_time(raw: Any) -> datetime | None:
         return _parse_text(raw.strip())
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         return None
-    stamp = float(raw)
+    try:
+        return _since_1970(float(raw))
+    except (ValueError, OverflowError):  # no number that Python knows, or no year that it knows
+        return None
+
+
+def _since_1970(stamp: float) -> datetime:
     for unit in (1e6, 1e3):
         # 1e11 seconds are the year 5138: a larger number counts something finer.
         if abs(stamp) >= 1e11 * unit / 1e3:
@@ -49,7 +55,10 @@ def _parse_text(raw: str) -> datetime | None:
             found = read(raw)
         except (ValueError, TypeError):
             continue
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        try:
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        except OverflowError:  # the first day of the year 1, east of Greenwich
+            return None
     return None
 
 

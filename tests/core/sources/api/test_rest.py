@@ -465,6 +465,21 @@ async def test_it_signs_in_as_the_config_says(server, auth, header):
     assert "hush" not in repr(rest.config) + repr(rest.credentials)
 
 
+async def test_a_rotated_refresh_token_is_kept_in_the_store_that_the_connection_names(
+    server, tmp_path
+):
+    """Another process, which only knows the first token, signs in with the one kept."""
+    server.answers["/items"] = [{"id": 1}]
+    server.refresh_tokens, server.rotate = {"refresh-0"}, True
+    extra = {**SECRETS.extra, "token_store": f"file://{tmp_path}/tokens"}
+    credentials = SECRETS.model_copy(update={"host": server.url, "extra": extra})
+    auth = {"kind": "oauth2_refresh_token", "token_url": f"{server.url}/token"}
+    for _ in range(2):
+        forget_tokens()
+        server.valid.clear()  # the access token has ended meanwhile
+        assert await rows(source(server, auth=auth, credentials=credentials)) == [{"id": 1}]
+
+
 async def test_a_key_that_the_api_repeats_in_its_links_is_not_kept_in_the_cursor(server):
     def answer(request: web.Request) -> web.Response:
         more = "page=2" not in request.query_string
@@ -492,6 +507,8 @@ async def test_a_key_that_the_api_repeats_in_its_links_is_not_kept_in_the_cursor
         ({"kind": "api_key"}, r"extra\['api_key'\] or password"),
         ({"kind": "oauth2_client_credentials", "token_url": "https://x/t"}, "client_secret"),
         ({"kind": "oauth2_refresh_token", "token_url": "https://x/t"}, "login"),
+        ({"kind": "service_account", "scopes": ["x"]}, "keyfile_dict"),
+        ({"kind": "long_lived", "refresh_url": "https://x/t"}, r"extra\['access_token'\]"),
     ],
 )
 async def test_a_connection_without_the_secret_is_named(server, auth, named):

@@ -1,0 +1,407 @@
+"""A contract server of X's API v2: searches, timelines, lists, lookups and counts.
+
+It keeps https://docs.x.com/x-api/fundamentals (pagination, fields, expansions, response codes and
+rate limits) and the OpenAPI document, in its vocabulary of April 2026 (2.162, ``tweet``) and in
+that of August 2026 (2.167, ``post``); ``vocabularies`` says which ones it takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from tests.services.twitter_api.data import Json, World, post_id, renamed
+from tests.services.twitter_api.fields import joined, trimmed, wanted
+from tests.services.web_api.errors import ApiError
+from tests.services.web_api.limits import Limit, Room
+from tests.services.web_api.params import Query
+from tests.services.web_api.server import WebApi
+from tests.services.web_api.tokens import Token
+
+BEARER = "app-bearer-AAAA4711"
+CLIENT, SECRET, REFRESH = "x-client", "x-secret-55e1", "rt-first-8812"
+PROBLEMS = "https://api.x.com/2/problems"
+_KINDS = {400: "invalid-request", 401: "about:blank", 403: "client-forbidden",
+          404: "resource-not-found", 429: "rate-limit-exceeded"}  # fmt: skip
+
+
+def _told(room: Room) -> dict[str, str]:
+    return {
+        "x-rate-limit-limit": str(room.count),
+        "x-rate-limit-remaining": str(room.left),
+        "x-rate-limit-reset": str(int(time.time() + room.reset) + 1),
+    }
+
+
+class TwitterApi(WebApi):
+    """X, for one app and one of its users."""
+
+    free = ("/2/oauth2/",)
+
+    def __init__(
+        self, *, posts: int = 230, users: int = 40, seed: int = 5, now: datetime | None = None
+    ) -> None:
+        super().__init__()
+        self.world = World(posts=posts, users=users, seed=seed, now=now or datetime.now(UTC))
+        self.tokens.fixed(BEARER, "app")
+        self.tokens.clients[CLIENT] = SECRET
+        self.tokens.refresh[REFRESH] = "1000"
+        self.tokens.rotate = True
+        self.void_before = 0.0
+        self.vocabularies = {"tweet", "post"}
+        self.entitled = True
+        self.limits = [
+            Limit(450, 900.0, path="/2/tweets/search/recent", told=_told, refused=_told),
+            Limit(300, 900.0, path="/2/tweets/search/all", told=_told, refused=_told),
+        ]
+
+    def add(self, count: int = 1, *, author: str | None = None) -> int:
+        """Let users post; half a minute ago, for a search knows nothing younger."""
+        with self.lock:
+            newest = datetime.fromisoformat(self.world.posts[0]["created_at"])
+            at = max(newest, datetime.now(UTC) - timedelta(seconds=30))
+            for n in range(count):
+                self.world.post(at + timedelta(milliseconds=n + 1), author=author)
+        return count
+
+    def end_page_tokens(self) -> None:
+        """Let every token of a next page end now."""
+        with self.lock:
+            self.void_before = time.time()
+
+    def delete(self, id_: str) -> None:
+        """Delete a post: it is gone from every listing."""
+        with self.lock:
+            self.world.posts = [each for each in self.world.posts if each["id"] != id_]
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the endpoints."""
+        return [
+            web.post("/2/oauth2/token", self.give),
+            web.get("/2/tweets/search/recent", self.search_recent),
+            web.get("/2/tweets/search/all", self.search_all),
+            web.get("/2/tweets/counts/recent", self.counts_recent),
+            web.get("/2/tweets/counts/all", self.counts_all),
+            web.get("/2/tweets", self.posts),
+            web.get("/2/users", self.users),
+            web.get("/2/users/by", self.users_by),
+            web.get("/2/users/me", self.me),
+            web.get("/2/usage/tweets", self.usage),
+            web.get("/2/users/{id}/tweets", self.timeline),
+            web.get("/2/users/{id}/mentions", self.mentions),
+            web.get("/2/users/{id}/liked_tweets", self.liked),
+            web.get("/2/users/{id}/followers", self.follows),
+            web.get("/2/users/{id}/following", self.follows),
+            web.get("/2/lists/{id}/tweets", self.list_posts),
+            web.get("/2/lists/{id}/members", self.members),
+        ]
+
+    def error(self, status: int, message: str, **more: Any) -> ApiError:
+        """Refuse with a problem (RFC 7807)."""
+        kind = _KINDS.get(status, "about:blank")
+        body: Json = {"title": kind.replace("-", " ").title(), "status": status}
+        body |= {"type": kind if ":" in kind else f"{PROBLEMS}/{kind}"}
+        if status == 400:
+            body |= {"detail": "One or more parameters to your request was invalid."}
+            body |= {"errors": [{"message": message}]}
+        else:
+            body |= {"detail": message}
+        headers = {"Content-Type": "application/problem+json"}
+        return ApiError(status, {**body, **more}, headers=headers)
+
+    async def give(self, request: web.Request) -> Any:
+        """POST /2/oauth2/token (RFC 6749); each refresh token works once."""
+        form = dict(await request.post())
+        with self.lock:
+            return self.tokens.endpoint(form, request.headers.get("Authorization", ""))
+
+    # ---- posts -----------------------------------------------------------------------------
+
+    def search_recent(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/posts/search-recent-posts."""
+        query = self.query(request)
+        found = self.world.matching(query.needed("query"))
+        return self._page(query, self._between(query, found, days=7), high=100, low=10, search=True)
+
+    def search_all(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/posts/search-all-posts."""
+        if not self.entitled:
+            raise self.error(403, "Your client app is not enrolled.", reason="client-not-enrolled")
+        query = self.query(request)
+        found = self.world.matching(query.needed("query"))
+        topics = "context_annotations" in (query.text("tweet.fields") or "")
+        high = 100 if topics else 500
+        return self._page(query, self._between(query, found), high=high, low=10, search=True)
+
+    def timeline(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/users/get-posts."""
+        if (refused := self._user(request)) is not None:
+            return refused
+        query = self.query(request)
+        query.several("exclude", ("replies", "retweets"))
+        own = [e for e in self.world.posts if e["author_id"] == request.match_info["id"]]
+        return self._page(query, self._between(query, own[:3200]), high=100, low=5)
+
+    def mentions(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/users/get-mentions."""
+        if (refused := self._user(request)) is not None:
+            return refused
+        query, name = self.query(request), self.world.users[request.match_info["id"]]["username"]
+        found = [each for each in self.world.posts if f"@{name}" in each["text"]]
+        return self._page(query, self._between(query, found[:800]), high=100, low=5)
+
+    def liked(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/users/get-liked-posts."""
+        if self.caller(request).who == "app":
+            raise self.error(
+                403,
+                "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint.",
+            )
+        if (refused := self._user(request)) is not None:
+            return refused
+        return self._page(
+            self.query(request), self.world.posts[::-3], high=100, low=5, ranged=False
+        )
+
+    def list_posts(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/lists/get-list-posts."""
+        return self._page(self.query(request), self.world.posts, high=100, low=1, ranged=False)
+
+    def posts(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/posts/get-posts-by-ids."""
+        query = self.query(request)
+        ids = self._several(query, "ids")
+        found = {each["id"]: each for each in self.world.of(ids)}
+        asked = wanted(query, self.vocabularies)
+        query.done()
+        body = joined(self.world, [found[id_] for id_ in ids if id_ in found], asked)
+        missing = [self.missing("tweet", "ids", id_) for id_ in ids if id_ not in found]
+        return self._spoken(_with(body, missing), asked.vocabulary)
+
+    # ---- users -----------------------------------------------------------------------------
+
+    def users(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/users/get-users-by-ids."""
+        return self._lookup(self.query(request), "ids", lambda key: self.world.users.get(key))
+
+    def users_by(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/users/get-users-by-usernames."""
+        names = {user["username"]: user for user in self.world.users.values()}
+        return self._lookup(self.query(request), "usernames", names.get)
+
+    def me(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/users/get-my-user."""
+        if self.caller(request).who == "app":
+            raise self.error(403, "Application-Only is forbidden for this endpoint.")
+        user = self.world.users[self.caller(request).who]
+        return {"data": {key: user[key] for key in ("id", "name", "username")}}
+
+    def usage(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/usage/get-usage."""
+        return {"data": {"project_id": "7", "project_cap": "3000000", "project_usage": "125"}}
+
+    def follows(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/users/get-followers and get-following."""
+        if (refused := self._user(request)) is not None:
+            return refused
+        own = request.match_info["id"]
+        return self._user_page(
+            request, [u for u in self.world.users.values() if u["id"] != own], 1000
+        )
+
+    def members(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/lists/get-list-members."""
+        return self._user_page(request, list(self.world.users.values()), 100)
+
+    # ---- counts ----------------------------------------------------------------------------
+
+    def counts_recent(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/posts/get-count-of-recent-posts."""
+        return self._counts(request, days=7)
+
+    def counts_all(self, request: web.Request) -> Any:
+        """See https://docs.x.com/x-api/posts/get-count-of-all-posts; 30 days a page."""
+        return self._counts(request, days=None)
+
+    def _counts(self, request: web.Request, *, days: int | None) -> Any:
+        query = self.query(request)
+        found = self.world.matching(query.needed("query"))
+        unit = {"minute": 60, "hour": 3600, "day": 86400}[
+            query.choice("granularity", ("minute", "hour", "day"), "hour") or "hour"
+        ]
+        now = datetime.now(UTC)
+        start = self._time(query, "start_time") or now - timedelta(days=days or 30)
+        end = self._time(query, "end_time") or now - timedelta(seconds=30)
+        found = self._between(query, found, days=days)
+        token = query.text("next_token")
+        query.done()
+        pages_end = self._position(token) if token else None
+        high = datetime.fromisoformat(pages_end) if pages_end else end
+        low = max(start, high - timedelta(days=30))
+        data, at = [], low
+        while at < high:
+            upto = min(high, at + timedelta(seconds=unit - at.timestamp() % unit))
+            hit = [e for e in found if at <= datetime.fromisoformat(e["created_at"]) < upto]
+            data.append({"start": _zulu(at), "end": _zulu(upto), "tweet_count": len(hit)})
+            at = upto
+        body: Json = {
+            "data": data,
+            "meta": {"total_tweet_count": sum(e["tweet_count"] for e in data)},
+        }
+        if low > start:
+            body["meta"]["next_token"] = self._token(low.isoformat())
+        return self._spoken(body, "tweet" if "tweet" in self.vocabularies else "post")
+
+    # ---- what they share -------------------------------------------------------------------
+
+    def missing(self, kind: str, parameter: str, id_: str, **more: Any) -> Json:
+        """Return the problem that says that there is no such resource."""
+        return {
+            "value": id_, "resource_id": id_, "resource_type": kind, "parameter": parameter,
+            "title": "Not Found Error",
+            "detail": f"Could not find {kind} with {parameter}: [{id_}].",
+            "type": f"{PROBLEMS}/resource-not-found", **more,
+        }  # fmt: skip
+
+    def _user(self, request: web.Request) -> Json | None:
+        """Return the 200 that holds errors only, where a user is gone or protected."""
+        id_ = request.match_info["id"]
+        if not id_.isdigit():
+            raise self.error(400, f"The `id` query parameter value [{id_}] is not valid")
+        user = self.world.users.get(id_)
+        if user is None:
+            return {"errors": [self.missing("user", "id", id_)]}
+        if not user["protected"]:
+            return None
+        said = f"Sorry, you are not authorized to see the user with id: [{id_}]."
+        problem = self.missing("user", "id", id_, title="Authorization Error", detail=said)
+        return {"errors": [problem | {"type": f"{PROBLEMS}/not-authorized-for-resource"}]}
+
+    def _several(self, query: Query, name: str) -> list[str]:
+        keys = query.several(name)
+        if not 1 <= len(keys) <= 100:
+            raise self.error(400, f"The `{name}` query parameter must have 1 to 100 values")
+        return keys
+
+    def _lookup(self, query: Query, name: str, find: Callable[[str], Json | None]) -> Any:
+        keys = self._several(query, name)
+        fields = query.several("user.fields")
+        query.done()
+        found = [
+            trimmed(user, ("id", "name", "username"), fields) for k in keys if (user := find(k))
+        ]
+        missing = [self.missing("user", name, key) for key in keys if find(key) is None]
+        return self._spoken(_with({"data": found} if found else {}, missing), self._one)
+
+    @property
+    def _one(self) -> str:
+        return "tweet" if "tweet" in self.vocabularies else "post"
+
+    def _user_page(self, request: web.Request, users: Sequence[Json], high: int) -> Any:
+        query = self.query(request)
+        size = query.integer("max_results", 100, low=1, high=high)
+        after = self._position(query.text("pagination_token"))
+        fields = query.several("user.fields")
+        query.done()
+        start = int(after or 0)
+        page = users[start : start + size]
+        body: Json = {"meta": {"result_count": len(page)}}
+        if page:
+            body["data"] = [trimmed(user, ("id", "name", "username"), fields) for user in page]
+        if start + size < len(users):
+            body["meta"]["next_token"] = self._token(str(start + size))
+        return self._spoken(body, self._one)
+
+    def _time(self, query: Query, name: str) -> datetime | None:
+        text = query.text(name, pattern=r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+        return datetime.fromisoformat(text) if text else None
+
+    def _between(self, query: Query, found: list[Json], *, days: int | None = None) -> list[Json]:
+        """Apply times and ids; the recent endpoints refuse what is older than seven days."""
+        now = datetime.now(UTC)
+        start, end = self._time(query, "start_time"), self._time(query, "end_time")
+        since = query.text("since_id", pattern=r"[0-9]{1,19}")
+        until = query.text("until_id", pattern=r"[0-9]{1,19}")
+        if end and end > now - timedelta(seconds=10):
+            raise self.error(400, "'end_time' must be a minimum of 10 seconds prior to the request")
+        if days is not None:
+            oldest = now - timedelta(days=days)
+            if (start and start < oldest) or (end and end < oldest):
+                raise self.error(400, f"'start_time' must be on or after {_zulu(oldest)}")
+            if since and int(since) < int(post_id(oldest)):
+                raise self.error(
+                    400, "'since_id' must be a tweet id created after " + _zulu(oldest)
+                )
+        low, high = int(since or 0), int(until or 2**63)
+        first = None if since else start
+        return [
+            each for each in found
+            if low < int(each["id"]) < high
+            and (first is None or datetime.fromisoformat(each["created_at"]) >= first)
+            and (until or end is None or datetime.fromisoformat(each["created_at"]) < end)
+        ]  # fmt: skip
+
+    def _page(
+        self,
+        query: Query,
+        found: Sequence[Json],
+        *,
+        high: int,
+        low: int,
+        search: bool = False,
+        ranged: bool = True,
+    ) -> Any:
+        size = query.integer("max_results", 10 if search else 100, low=low, high=high)
+        after = self._position(query.text("pagination_token") or query.text("next_token"))
+        if search:
+            query.choice("sort_order", ("recency", "relevancy"))
+        asked = wanted(query, self.vocabularies)
+        query.done()
+        start = next((n for n, each in enumerate(found) if each["id"] == after), -1) + 1
+        if after and not start:  # the post that the token pointed at is gone
+            start = sum(int(each["id"]) >= int(after) for each in found)
+        page = found[start : start + size]
+        body = joined(self.world, page, asked) if page else {}
+        body["meta"] = {"result_count": len(page)}
+        if page and ranged:
+            body["meta"] |= {"newest_id": page[0]["id"], "oldest_id": page[-1]["id"]}
+        if start + size < len(found):
+            body["meta"]["next_token"] = self._token(page[-1]["id"])
+        return self._spoken(body, asked.vocabulary)
+
+    @staticmethod
+    def _spoken(body: Json, vocabulary: str) -> Any:
+        return renamed(body) if vocabulary == "post" else body
+
+    @staticmethod
+    def _token(state: str) -> str:
+        return base64.b32hexencode(f"{time.time()}|{state}".encode()).decode().rstrip("=").lower()
+
+    def _position(self, token: str | None) -> str | None:
+        if token is None:
+            return None
+        try:
+            padded = token.upper() + "=" * (-len(token) % 8)
+            at, _, state = base64.b32hexdecode(padded).decode().partition("|")
+            ended = float(at) < self.void_before
+        except ValueError:
+            ended = True
+        if ended:
+            raise self.error(400, f"Invalid 'next_token':'{token}'. 'next_token' is invalid")
+        return state
+
+
+def _with(body: Json, errors: list[Json]) -> Json:
+    return {**body, "errors": [*body.get("errors", ()), *errors]} if errors else body
+
+
+def _zulu(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+__all__ = ["BEARER", "CLIENT", "REFRESH", "SECRET", "Token", "TwitterApi"]
