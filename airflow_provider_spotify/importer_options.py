@@ -6,8 +6,8 @@ An option is, in this order: a key of the source's Config; a key of an import in
 
 Credentials that the options leave out come from the environment: ``POSTGRES_URL``,
 ``MONGODB_URL``, ``REDIS_URL``, ``PULSAR_URL``, ``KAFKA_BROKERS``, ``SPOTIFY_CLIENT_ID``,
-``SPOTIFY_CLIENT_SECRET``, ``LASTFM_API_KEY``, ``JWT_SECRET``, and ``ENCRYPTION_KEY`` for the
-tenant's privacy key.
+``SPOTIFY_CLIENT_SECRET`` (and the two of ``SOUNDCLOUD``), ``TWITTER_BEARER_TOKEN``,
+``LASTFM_API_KEY``, ``JWT_SECRET``, and ``ENCRYPTION_KEY`` for the tenant's privacy key.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ ALIASES = {
     "json": "jsonl",
     "rest_api": "rest",
     "http": "rest",
+    "x": "twitter",
+    "ga4": "google_analytics",
 }
 OPTION_NAMES = {
     "consumer_group": ("consumer_group", "group", "group_id"),
@@ -237,6 +239,8 @@ _ENVIRONMENT: Mapping[str, Callable[[], Credentials | None]] = {
     "pulsar": _url("PULSAR_URL"),
     "kafka": _brokers,
     "spotify": _pair("SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET"),
+    "soundcloud": _pair("SOUNDCLOUD_CLIENT_ID", "SOUNDCLOUD_CLIENT_SECRET"),
+    "twitter": _pair(None, "TWITTER_BEARER_TOKEN"),
     "lastfm": _pair(None, "LASTFM_API_KEY"),
     "rest": _jwt,
 }

@@ -28,6 +28,9 @@ ENVIRONMENT = (
     "SPOTIFY_CLIENT_ID",
     "SPOTIFY_CLIENT_SECRET",
     "LASTFM_API_KEY",
+    "SOUNDCLOUD_CLIENT_ID",
+    "SOUNDCLOUD_CLIENT_SECRET",
+    "TWITTER_BEARER_TOKEN",
     "KAFKA_BROKERS",
     "PULSAR_URL",
     "ENCRYPTION_KEY",
@@ -179,6 +182,13 @@ def test_the_environment_fills_credentials_that_the_options_leave_out(
     assert (other.source.credentials.login, other.source.credentials.secret()) == ("ada", "own")
     source = get_importer("postgresql", "acme", {"table": "plays"}).source.credentials
     assert (source.login, source.database) == ("bob", "music")
+    monkeypatch.setenv("TWITTER_BEARER_TOKEN", "bearer")
+    posts = {"resource": "user_posts", "ids": ["12"]}
+    assert get_importer("x", "acme", posts).source.credentials.secret() == "bearer"
+    monkeypatch.setenv("SOUNDCLOUD_CLIENT_ID", "app")
+    monkeypatch.setenv("SOUNDCLOUD_CLIENT_SECRET", "hidden")
+    likes = get_importer("soundcloud", "acme", {"resource": "liked_tracks", "users": ["3207"]})
+    assert (likes.source.credentials.login, likes.source.credentials.secret()) == ("app", "hidden")
     sink = csv(destination={"type": "postgres", "schema": "acme"}).sink
     assert (sink.credentials.login, sink.credentials.database) == ("bob", "music")
 
