@@ -36,6 +36,9 @@ def schema(arguments: argparse.Namespace) -> int:
     """Print the schema, write it, or compare it with the one that is written."""
     from airflow_provider_spotify.core.config import schema as generator
 
+    if not (arguments.write or arguments.check) and (known := generator.shipped()):
+        print(known, end="")  # a test keeps it current, and it is here at once
+        return OK
     text = generator.render()
     if arguments.write:
         generator.FILE.write_text(text, "utf-8")

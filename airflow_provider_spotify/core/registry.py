@@ -59,6 +59,11 @@ def family(name: str) -> str:
     return sources()[name].split(".")[-2]
 
 
+def is_foreign(name: str) -> bool:
+    """Say whether another package brings the source of that name."""
+    return not sources()[name].startswith(f"{_CORE}.sources.")
+
+
 @cache
 def source(name: str) -> Any:
     """Return the source class of that name.

@@ -52,6 +52,13 @@ def render() -> str:
     return json.dumps(document_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def shipped() -> str | None:
+    """Return the schema that was generated at release; None if it lacks sources of others."""
+    if not FILE.is_file() or any(registry.is_foreign(name) for name in registry.sources()):
+        return None
+    return FILE.read_text("utf-8")
+
+
 def _ref(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, str]:
     return next({"$ref": _REF + name} for name, value in defs.items() if value is schema)
 
