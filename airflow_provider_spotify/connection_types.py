@@ -43,9 +43,16 @@ def _spotify() -> dict[str, Any]:
         "conn-fields": {
             "refresh_token": {
                 "label": "Refresh token",
-                "description": "Only to act for a user: the token that the authorization code"
-                " flow gave. Without it the app acts for itself.",
+                "description": "Only to act for a user, whose library and plays are read: from"
+                " `spotify-imports authorize spotify`. Consents end after six months. Without it"
+                " the app acts for itself.",
                 "schema": {"type": ["string", "null"], "format": "password"},
+            },
+            "quota_group": {
+                "label": "Quota group",
+                "description": "The same word in all connections of one developer account:"
+                " Spotify counts their requests together.",
+                "schema": {"type": ["string", "null"]},
             },
             "api_url": {
                 "label": "Web API address",

@@ -15,6 +15,7 @@ from benchmarks.database_cases import (
     mongodb,
     postgres_parts,
 )
+from benchmarks.export_cases import amplitude_export, mixpanel_export
 from benchmarks.measure import Way
 from benchmarks.places import Place
 from benchmarks.spotify_cases import spotify
@@ -315,6 +316,8 @@ CASES: Mapping[str, Callable[[Place, int | None], Case]] = {
         csv_delta,
         postgres_parts,
         web_api,
+        mixpanel_export,
+        amplitude_export,
         spotify,
     )
 }

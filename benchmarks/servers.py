@@ -85,10 +85,19 @@ def _web_api() -> Iterator[Credentials]:
         yield found
 
 
+@contextmanager
+def _exports() -> Iterator[Credentials]:
+    from benchmarks.export_server import exports
+
+    with exports() as found:
+        yield found
+
+
 SERVERS: Mapping[str, Callable[[], AbstractContextManager[Credentials]]] = {
     "kafka": _kafka,
     "elasticsearch": _elasticsearch,
     "mongodb": _mongodb,
     "clickhouse": _clickhouse,
     "web_api": _web_api,
+    "exports": _exports,
 }

@@ -103,7 +103,13 @@ EXAMPLES: Mapping[str, Example] = {
         {"resource": "user_tracks", "users": ["soundcloud:users:948745750"]},
         {"write": {"mode": "merge", "key": ["urn"]}, **_DAILY},
     ),
-    "spotify": Example({"resource": "playlist_items", "ids": ["3cEYpjA9oz9GiPac4AsH4n"]}, _DAILY),
+    "spotify": Example(
+        {"resource": "recently_played"},
+        {
+            "write": {"mode": "merge", "key": ["played_at", "id"]},
+            "schedule": "*/20 * * * *",
+        },
+    ),
     "tiktok": Example({"resource": "videos"}, {**_BY_ID, **_DAILY}),
     "twitter": Example(
         {"resource": "search_recent", "queries": ["from:acme -is:retweet"]},

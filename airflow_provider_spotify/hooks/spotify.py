@@ -16,7 +16,9 @@ class SpotifyHook(SourceHook, BaseHook):
 
     The connection holds the app's client id as login and its client secret as password; a
     ``refresh_token`` in extra makes the app act for a user
-    (https://developer.spotify.com/documentation/web-api/concepts/authorization).
+    (https://developer.spotify.com/documentation/web-api/concepts/authorization), whose library and
+    plays can then be read. ``quota_group`` there is the same in all connections of one developer
+    account, whose requests Spotify counts together.
 
     :param spotify_conn_id: the Airflow connection
     :param tenant: whose requests they are; rate limits and caches are kept apart by it

@@ -6,7 +6,7 @@ from airflow_provider_spotify.operators.base import ImportOperator
 
 
 class SpotifyImportOperator(ImportOperator):
-    """Import from Spotify's Web API: tracks, albums, artists, playlists, searches and more."""
+    """Import from Spotify's Web API: its catalogue, and users' libraries, plays and favourites."""
 
     source_type = "spotify"
     default_conn_id = "spotify_default"

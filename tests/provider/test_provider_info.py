@@ -99,4 +99,5 @@ print(json.dumps({
     assert found["hooks"] == ["spotify", "duckdb"]
     assert found["names"] == ["Spotify", "DuckDB"]
     secret = {name.rpartition("__")[2]: hidden for name, hidden in found["fields"].items()}
-    assert secret == {"refresh_token": True, "api_url": False, "token_url": False}
+    plain = dict.fromkeys(("quota_group", "api_url", "token_url"), False)
+    assert secret == {"refresh_token": True} | plain

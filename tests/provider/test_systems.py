@@ -115,6 +115,7 @@ def test_spotify_is_read_with_its_connection(
             query="a",
             destination=warehouse,
             table="found",
+            write={"mode": "replace"},
         )
     )
     assert state == "success"

@@ -266,6 +266,8 @@ class HttpClient(Streaming):
                 await limiter.pause(error.retry_after)
             if isinstance(error, RateLimited) and response.status != 503:
                 await limiter.refuse(mark, wait=error.retry_after or 0.0)
+        else:
+            await limiter.answered(mark)
         if error is not None:
             raise error
         if is_json and response.status < 400:
@@ -329,6 +331,8 @@ class HttpClient(Streaming):
 
     def trusts(self, url: str) -> bool:
         """Say whether a URL's host may see our credentials."""
+        if url.startswith(f"{self.settings.base_url}/"):  # as nearly all do
+            return True
         to, home = origin(url), origin(self.settings.base_url)
         if to == home:
             return True

@@ -152,6 +152,10 @@ class Limiter:
         """
         await self._store.refuse(mark, wait)
 
+    async def answered(self, mark: Mark) -> None:
+        """Learn that a request was answered and not one too many."""
+        await self._store.answered(mark)
+
     async def pause(self, seconds: float) -> None:
         """Hold back every request of this key for so many seconds."""
         await self._store.pause(seconds)

@@ -34,6 +34,9 @@ class Store(ABC):
     async def refuse(self, mark: Mark, wait: float) -> None:
         """Learn that a request was one too many, and the seconds that the API asked to wait."""
 
+    async def answered(self, mark: Mark) -> None:  # noqa: B027 - may stay as it is
+        """Learn that a request was answered and not refused."""
+
     @abstractmethod
     async def paused(self) -> float:
         """Return how many seconds of a pause are left."""
@@ -105,6 +108,11 @@ class LocalStore(Store):
         """Learn that a request was one too many."""
         with self._known.lock:
             self._known.pace.refuse(mark, wait)
+
+    async def answered(self, mark: Mark) -> None:
+        """Count a request from now on, when it has been counted for sure."""
+        with self._known.lock:
+            self._known.pace.answered(mark, time.monotonic())
 
     async def paused(self) -> float:
         """Return how many seconds of the pause are left."""

@@ -22,6 +22,8 @@ _ROUND = 0.1
 """Seconds that a whole-second window may seem shorter by, for the way there and back."""
 _JITTER = 0.02
 """Seconds by which two requests may come closer to each other on their way."""
+_UNDER_WAY = 1_000
+"""Requests, at most, that were sent after one and before its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,20 @@ class Pace:
         fresh = self.rate is None or sent > self.rate.since
         if wait > 0 and earlier and fresh:
             self._refused = (sent, wait)
+
+    def answered(self, sent: float, now: float) -> None:
+        """Count a request from its answer on: the API counted it at some time before that.
+
+        So a slow way there cannot bring it closer to one a period later than the rate allows. While
+        nothing is learned the log stays as it was sent, since that tells a window's beginning.
+        """
+        if self.rate is None:
+            return
+        for back in range(1, min(len(self.log), _UNDER_WAY) + 1):
+            if self.log[-back] == sent:
+                del self.log[-back]
+                self.log.append(max(now, self.log[-1]) if self.log else now)
+                return
 
     def _learn(self) -> None:
         if self._refused is None:

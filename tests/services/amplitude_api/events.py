@@ -37,7 +37,11 @@ def event(at: datetime, number: int, random: Random) -> dict[str, Any]:
         "device_id": f"{random.getrandbits(64):016x}",
         "device_type": "Apple iPhone 15",
         "event_id": number,
-        "event_properties": {"track": f"t{random.randrange(99)}", "tags": ["ä", None], "share": 0.5},
+        "event_properties": {
+            "track": f"t{random.randrange(99)}",
+            "tags": ["ä", None],
+            "share": 0.5,
+        },
         "event_time": earlier,
         "event_type": random.choice(["play", "skip", "[Amplitude] Start Session", 'say "hi"\n']),
         "group_properties": {},

@@ -11,7 +11,7 @@ _NAMES = ("Play", "Skip", "Sök efter låt", "Sign up", 'Quote "q"')
 
 
 def event(at: datetime, number: int, random: Random) -> dict[str, Any]:
-    """Return one event; ``at`` is by the project's clock, which ``time`` shows as if it were UTC."""
+    """Return one event at a time of the project's clock, which is shown as if it were UTC."""
     properties: dict[str, Any] = {
         "time": int(at.replace(tzinfo=UTC).timestamp()),
         "distinct_id": f"listener-{random.randrange(50)}",

@@ -8,7 +8,7 @@ import gzip
 import json
 import secrets
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import orjson
@@ -16,7 +16,6 @@ from aiohttp import web
 
 from tests.services.mixpanel_api import events
 from tests.services.web_api.errors import ApiError
-from tests.services.web_api.limits import Limit
 from tests.services.web_api.params import Query
 from tests.services.web_api.server import WebApi
 from tests.services.web_api.tokens import Token
@@ -42,9 +41,6 @@ class MixpanelApi(WebApi):
         self.shuffles = False
         self.plan = True
         self._sessions: dict[str, list[dict[str, Any]]] = {}
-        self.limits = [
-            Limit(3, 1.0, path="/nothing", message="unused"),
-        ]
 
     def routes(self) -> list[web.RouteDef]:
         """List the endpoints."""
@@ -75,7 +71,8 @@ class MixpanelApi(WebApi):
         query = self.query(request)
         self._project(query)
         first, last = (
-            date.fromisoformat(query.needed(name, pattern=_DATE)) for name in ("from_date", "to_date")
+            date.fromisoformat(query.needed(name, pattern=_DATE))
+            for name in ("from_date", "to_date")
         )
         limit = query.integer("limit", 0, low=1, high=100_000) or None
         named = query.text("event")
@@ -98,7 +95,12 @@ class MixpanelApi(WebApi):
         return answer
 
     async def _send(
-        self, answer: web.StreamResponse, lines: Iterator[bytes], *, broken: str | None, packed: bool
+        self,
+        answer: web.StreamResponse,
+        lines: Iterator[bytes],
+        *,
+        broken: str | None,
+        packed: bool,
     ) -> None:
         waiting: list[bytes] = []
         size = 0
@@ -142,19 +144,17 @@ class MixpanelApi(WebApi):
         for each in kept:
             yield orjson.dumps(each) + b"\n"
         if self.filler and kept:
-            yield from self._filled(first)
+            yield from self._filled()
 
-    def _filled(self, day: date) -> Iterator[bytes]:
-        at = int(datetime(day.year, day.month, day.day).timestamp())
+    def _filled(self) -> Iterator[bytes]:
         text = orjson.dumps({**events.days(1, each=1)[events.FIRST][0]})
-        size = number = 0
+        size = 0
         block = b"".join(
             text.replace(b'"$city"', b'"n":%d,"$city"' % n) + b"\n" for n in range(2000)
         )
         while size < self.filler:
             yield block
-            size, number = size + len(block), number + 1
-        del at
+            size += len(block)
 
     async def engage(self, request: web.Request) -> web.StreamResponse:
         """POST /engage, a form: https://docs.mixpanel.com/reference/engage-query."""

@@ -18,7 +18,10 @@ _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """A track that was heard, when, and from what."""
+    """A track that was heard, when, and from what; None: by itself, which the answer says by null.
+
+    (The published description lacks that null.)
+    """
 
     played_at: datetime
     track: str
@@ -80,5 +83,6 @@ def build(catalogue: Catalogue, spoken: Spoken, *, seed: int) -> Library:
             count = random.choice((1, 1, 3))
             library.save(kind, *left[:count], seconds=random.randint(1, 10_000))
             left = left[count:]
-    library.play(*random.choices(tracks, k=80))
+    for track in random.choices(tracks, k=80):
+        library.play(track, album=catalogue.tracks[track].album.id)
     return library

@@ -39,7 +39,7 @@ async def saved(request: web.Request) -> web.Response:
         "album": lambda each: call.views.album(known.albums[each]),
         "show": lambda each: views.simple_show(spoken.shows[each]),
         "episode": lambda each: views.full_episode(*spoken.episodes[each]),
-        "audiobook": lambda each: views.simple_audiobook(spoken.audiobooks[each]),
+        "audiobook": lambda each: views.audiobook(spoken.audiobooks[each]),
     }
 
     def entry(position: int) -> Json:

@@ -6,8 +6,8 @@ import gzip
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,7 @@ from airflow_provider_spotify.core.sources.web.export_text import Joined, Stream
 from airflow_provider_spotify.core.sources.web.progress import Slice
 
 _HOUR = re.compile(r"_(\d{4}-\d\d-\d\d_\d{1,2})(?:#\d+)?\.json")
+_Text = IO[bytes] | gzip.GzipFile
 _BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)
 
 
@@ -57,11 +58,11 @@ def opened(path: Path, *, most: int) -> Iterator[Stream]:
     :param most: bytes that the text may have
     """
     names = members(path)
-    with zipfile.ZipFile(path) as archive:
-        yield _Guarded(Joined(_texts(archive, names)), most=most)
+    with zipfile.ZipFile(path) as archive, closing(_texts(archive, names)) as texts:
+        yield _Guarded(Joined(texts), most=most)
 
 
-def _texts(archive: zipfile.ZipFile, names: list[str]) -> Iterator[IO[bytes] | gzip.GzipFile]:
+def _texts(archive: zipfile.ZipFile, names: list[str]) -> Generator[_Text, None, None]:
     for name in names:
         with archive.open(name) as member:
             if name.endswith(".gz"):
@@ -88,8 +89,10 @@ class _Guarded:
         try:
             data = self._text.read(size)
         except _BROKEN:
-            raise Damaged("Amplitude's export is damaged: a file in its archive ends early or has "
-                          "another checksum") from None
+            raise Damaged(
+                "Amplitude's export is damaged: a file in its archive ends early or has "
+                "another checksum"
+            ) from None
         self._given += len(data)
         if self._given > self._most:
             raise DataError(

@@ -57,7 +57,9 @@ async def _computed(http: HttpClient, path: str) -> bool:
     if answer.status == 202 or "PROGRESS" in state:
         return False
     if "COMPLETE" not in state:
-        raise TransientError(f"{path}: Amplitude could not compute the cohort: {state or 'no state'}")
+        raise TransientError(
+            f"{path}: Amplitude could not compute the cohort: {state or 'no state'}"
+        )
     return True
 
 

@@ -98,13 +98,9 @@ RESOURCES: Mapping[str, Resource] = {
         "api/2/export",
         EVENT,
         "an event, with its properties and its user's",
-        progress=Spans(
-            unit=timedelta(hours=1), step=timedelta(days=1), settles=timedelta(hours=2)
-        ),
+        progress=Spans(unit=timedelta(hours=1), step=timedelta(days=1), settles=timedelta(hours=2)),
     ),
-    "cohorts": Resource(
-        "api/3/cohorts", _COHORT, "a cohort", records="cohorts", progress=_DAILY
-    ),
+    "cohorts": Resource("api/3/cohorts", _COHORT, "a cohort", records="cohorts", progress=_DAILY),
     "cohort_members": Resource(
         "api/5/cohorts/request/{key}",
         _MEMBER,

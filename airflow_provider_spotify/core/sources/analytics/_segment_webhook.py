@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_spotify.core.errors import DataError
+from airflow_provider_spotify.core.errors import ConfigurationError, DataError
 from airflow_provider_spotify.core.sources.analytics._segment_messages import COLUMNS, misfit
 
 if TYPE_CHECKING:
@@ -27,10 +27,13 @@ def is_signed(body: bytes, signature: str | None, *, secret: str) -> bool:
 
     :param body: as it arrived, byte for byte
     :param signature: the header ``X-Signature``
-    :raises ValueError: if the secret is empty: then anybody could sign
+    :raises ConfigurationError: if the secret is empty: then anybody could sign
     """
     if not secret:
-        raise ValueError("the shared secret of the webhook is empty")
+        raise ConfigurationError(
+            "the shared secret of the Segment webhook is empty; set the one of the destination's "
+            "advanced settings"
+        )
     given = (signature or "").strip().lower().encode()
     # Every candidate is compared, so that the time taken tells nothing.
     found = [hmac.compare_digest(_digest(part, secret), given) for part in _signed_parts(body)]

@@ -62,7 +62,9 @@ class AmplitudeConfig(ExportConfig):
     @model_validator(mode="after")
     def _cohorts_named(self) -> Self:
         if self.resource == "cohort_members" and not self.cohorts:
-            raise ValueError("cohort_members needs cohorts: the ids that the resource cohorts lists")
+            raise ValueError(
+                "cohort_members needs cohorts: the ids that the resource cohorts lists"
+            )
         return self
 
 
@@ -132,9 +134,7 @@ class AmplitudeSource(ExportSource[AmplitudeConfig]):
             return await super().ask(http, call, now)
         from airflow_provider_spotify.core.sources.analytics._amplitude_cohorts import members
 
-        return await members(
-            http, call.url, patience=self.config.cohort_wait.total_seconds()
-        )
+        return await members(http, call.url, patience=self.config.cohort_wait.total_seconds())
 
     # The export.
 

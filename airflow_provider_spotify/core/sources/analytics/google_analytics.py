@@ -189,7 +189,8 @@ class GoogleAnalyticsSource(WebSource[GoogleAnalyticsConfig]):
         """Say that days are read again until they have settled, and what tells rows apart."""
         said = super().rereads()
         key = ", ".join(["_property", *self._row_names])
-        return f"{said}; merge by {key}" if said and self.config.resource != "metadata" else said
+        told = said is not None and self.config.resource != "metadata"
+        return f"{said} (rows are told apart by {key})" if told else said
 
     def dataset(self) -> DatasetName:
         """Name the properties and the method."""

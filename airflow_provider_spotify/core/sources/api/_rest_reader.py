@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -42,10 +41,28 @@ class Task(NamedTuple):
     @property
     def digest(self) -> str:
         """Sixteen hex digits; a position in the pages of one listing is none in another's."""
-        parts = self.config.model_dump_json(
-            include={"path", "method", "params", "records", "pagination", "incremental"}
-        )
-        return hashlib.blake2b(parts.encode(), digest_size=8).hexdigest()
+        return _digest(self.config)
+
+    @property
+    def shape(self) -> str:
+        """The same, whichever values the path is read for."""
+        given = {k: v for k, v in self.config.params.items() if k != self.listed}
+        return _digest(self.config.model_copy(update={"params": given}))
+
+    def place(self, passed: Mapping[str, Any], names: Sequence[str]) -> int | None:
+        """Return the target that a pass was left at; None if it was none of this listing."""
+        of = passed.get("of")
+        if "name" in passed:
+            known = of == self.shape and passed["name"] in names
+            return names.index(passed["name"]) if known else None
+        return int(passed.get("target", 0)) if of == self.digest else None
+
+
+def _digest(config: RestConfig) -> str:
+    parts = config.model_dump_json(
+        include={"path", "method", "params", "records", "pagination", "incremental"}
+    )
+    return hashlib.blake2b(parts.encode(), digest_size=8).hexdigest()
 
 
 class Reader:
@@ -61,14 +78,17 @@ class Reader:
         self._http = http
         self._task = task
         self._config = task.config
-        self._digest = task.digest
-        passed = since.get("pass") or {}
-        if passed.get("of") != self._digest:
-            passed = {}
         self._names = names(task)
-        self._marks = marks(since, self._names, passed=passed)
-        self._at = int(passed.get("target", 0))
+        passed = since.get("pass") or {}
+        at = task.place(passed, self._names)
+        if at is None:
+            passed = {}
+        self._at = at or 0
+        self._marks = marks(since, self._names, read=self._at, passed=passed)
         self._position: Position | None = passed.get("page")
+        # Values that are asked for what is new have bounds: of them another list may be read.
+        self._apart = bool(task.listed and task.config.incremental)
+        self._digest = task.shape if self._apart else task.digest
         self._begin(passed)
 
     def _begin(self, passed: Mapping[str, Any] | None = None) -> None:
@@ -94,7 +114,8 @@ class Reader:
         if self.finished:
             ended = {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
             return {**self._marked(self._marks), **ended} if config else ended
-        passed = {"of": self._digest, "target": self._at, "page": self._position}
+        at = {"name": self._names[self._at]} if self._apart else {"target": self._at}
+        passed = {"of": self._digest, **at, "page": self._position}
         if config is None or self._before is None or self._high is None:
             return {"pass": {**passed, "high": None, "seen": None}}
         name = self._names[self._at]
@@ -265,19 +286,20 @@ def names(task: Task) -> list[str]:
 
 
 def marks(
-    since: Cursor, names: Sequence[str], *, passed: Mapping[str, Any] = MappingProxyType({})
+    since: Cursor, names: Sequence[str], *, read: int, passed: Mapping[str, Any]
 ) -> dict[str, Mark]:
     """Return how far each target was read; one that is new has none.
 
     Until November 2026 there was one bound for all targets: it is every one's then, and those
     that the pass under way has read go on from that pass.
+
+    :param read: how many targets those are
     """
     found = marks_of(since)
     if found or "after" not in since:
         return found
     before = {"after": since["after"], "seen": since.get("seen", ())}
     done = {"after": passed.get("high"), "seen": passed.get("seen")}
-    read = int(passed.get("target", 0))
     return {name: done if at < read else before for at, name in enumerate(names)}
 
 

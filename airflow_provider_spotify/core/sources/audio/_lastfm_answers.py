@@ -62,7 +62,8 @@ def mistaken(url: str, body: Any) -> ImporterError | None:
     The next answer is usually right, so the request is tried again.
     """
     asked = {name: found[0] for name, found in parse_qs(urlsplit(url).query).items()}
-    about = next((dig(each, "@attr") for each in _roots(body) if dig(each, "@attr")), {})
+    found = (dig(each, "@attr") for each in _roots(body))
+    about: Any = next((each for each in found if each), {})
     user = str(about.get("user", asked.get("user", "")))
     if "user" in asked and user.lower() != asked["user"].lower():
         return TransientError("Last.fm answered with another user's rows; they were not taken")

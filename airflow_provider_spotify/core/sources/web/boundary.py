@@ -58,7 +58,10 @@ class Boundary:
         self._floor = None if high is None else config.lowest(high)
         # The values of rows remembered by an earlier pass are not known; they count as highest.
         valued = None if seen is None else [key for key in seen if not key.startswith(_TIMELESS)]
-        self._rows = None if valued is None else [(key, high) for key in valued]
+        self._rows: list[tuple[str | Record, Any]] | None = None
+        if valued is not None:
+            self._rows = [(key, high) for key in valued]
+        self._most = MOST_SEEN
         self._old = [key for key in seen or () if key.startswith(_TIMELESS)]
         self._timeless: list[str] = []
         self._left = Counter(seen or ())
@@ -66,11 +69,16 @@ class Boundary:
     @property
     def seen(self) -> list[str] | None:
         """The digests, for a cursor."""
+        self._drop()
         if self._rows is None:
             return None
+        keys = [
+            row if isinstance(row, str) else self._config.identity(row) for row, _ in self._rows
+        ]
+        self._rows = [(key, at) for key, (_, at) in zip(keys, self._rows, strict=True)]
         # A listing gives the newest first, so they are in front, and the oldest are forgotten.
         timeless = [*self._timeless, *self._old][:MOST_TIMELESS]
-        return [*(key for key, _ in self._rows), *timeless]
+        return [*keys, *timeless]
 
     @property
     def left(self) -> list[str]:
@@ -102,27 +110,37 @@ class Boundary:
             self._timeless.append(self.key(record))
             return
         try:
-            self._raise(value)
+            raised = self.high is None or value > self.high
             self.low = value if self.low is None else min(self.low, value)
-            inside = value >= self._floor
         except TypeError:
             raise DataError(
                 f"field {self._config.field!r} holds values that cannot be compared "
                 f"({type(self.high).__name__} and {type(value).__name__}); choose another field"
             ) from None
-        if inside and self._rows is not None:
-            self._rows.append((self._config.identity(record), value))
-            if len(self._rows) > MOST_SEEN:
-                self._rows = None
+        if raised:
+            self.high = value
+            self._begin_again()
+        if self._rows is not None:
+            self._rows.append((record, value))
+            if len(self._rows) > self._most:
+                self._drop()
 
-    def _raise(self, value: Any) -> None:
-        if self.high is not None and value <= self.high:
+    def _begin_again(self) -> None:
+        """Remember rows once more where those that were too many are out of the next pass."""
+        if self._rows is None and (
+            self._floor is None or self._config.lowest(self.high) > self._floor
+        ):
+            self._rows, self._most = [], MOST_SEEN
+
+    def _drop(self) -> None:
+        """Forget rows below the floor: of thousands at once, and without their digests."""
+        if self._rows is None or self.high is None:
             return
-        self.high = value
-        floor = self._config.lowest(value)
-        if self._floor is not None and floor > self._floor:
-            self._rows = [(key, at) for key, at in self._rows or () if at >= floor]
-        self._floor = floor
+        self._floor = floor = self._config.lowest(self.high)
+        self._rows = [(row, at) for row, at in self._rows if at >= floor]
+        self._most = len(self._rows) + MOST_SEEN
+        if len(self._rows) > MOST_SEEN:
+            self._rows = None
 
 
 def digest(record: Record) -> str:

@@ -8,7 +8,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +39,9 @@ _PAUSE = 0.5
 """Seconds before an export that is none is asked for again, more each time."""
 _AHEAD = 2
 """Blocks that wait to be given; with those being parsed they bound the memory."""
+
+
+_Rows = tuple[pa.RecordBatch, pa.RecordBatch | None]
 
 
 class _Given(NamedTuple):
@@ -195,14 +198,16 @@ class ExportReader:
                             self._source.usage.charge(given.batch.num_rows)
                             cursor = self._cursor(now, position)
                             yield Chunk(given.batch, cursor, given.rejected)
-                return
             except Damaged:
                 attempts -= 1
                 if attempts <= 0:
                     raise
                 await self._fetched(now, folder)
             except Changed:
-                position = self._again(now)
+                self._again(now)
+                position = None
+            else:
+                return
 
     def _again(self, now: Slice) -> None:
         """Read a span from its start whose export has changed since a part of it was given.
@@ -222,36 +227,43 @@ class ExportReader:
     ) -> AsyncGenerator[_Given, None]:
         """Yield the blocks of a span's file in order, parsed by several threads at once."""
         loop = asyncio.get_running_loop()
-        under_way: deque[tuple[Position, asyncio.Future[Any]]] = deque()
-        where = self._where(now)
-        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="export")
-        try:
-            with self._source.text(_file(now, folder)) as stream:
-                blocks = begun(stream, position, size=self._source.config.batch_bytes)
-                while (placed := await loop.run_in_executor(None, _next, blocks)) is not None:
-                    done = loop.run_in_executor(pool, self._parsed, placed, where)
-                    under_way.append((placed.after, done))
-                    if len(under_way) >= _THREADS + _AHEAD:
-                        after, first = under_way.popleft()
-                        yield _Given(*await first, after)
-                while under_way:
+        under_way: deque[tuple[Position, asyncio.Future[_Rows]]] = deque()
+        where, size = self._where(now), self._source.config.batch_bytes
+        # The pools end first: nothing reads a text that is being closed.
+        with (
+            self._source.text(_file(now, folder)) as stream,
+            _pool(1, "export-text") as reading,
+            _pool(_THREADS, "export-rows") as parsing,
+        ):
+            blocks = begun(stream, position, size=size)
+            while (placed := await loop.run_in_executor(reading, _next, blocks)) is not None:
+                done = loop.run_in_executor(parsing, self._parsed, placed, where)
+                under_way.append((placed.after, done))
+                if len(under_way) >= _THREADS + _AHEAD:
                     after, first = under_way.popleft()
                     yield _Given(*await first, after)
-        finally:
-            for _, left in under_way:
-                left.cancel()
-            pool.shutdown(cancel_futures=True)
+            while under_way:
+                after, first = under_way.popleft()
+                yield _Given(*await first, after)
 
-    def _parsed(
-        self, placed: Placed, where: str
-    ) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
+    def _parsed(self, placed: Placed, where: str) -> _Rows:
         batch, rejected = self._parser.parse(placed.block, where=where)
         if self._window:
             batch = self._source.in_window(batch, self._window)
         return self._source.finished(batch), rejected
 
     def _where(self, now: Slice) -> str:
-        return f"{self._source.config.resource} from {now.start:%Y-%m-%dT%H} to {now.end:%Y-%m-%dT%H}"
+        span = f"{now.start:%Y-%m-%dT%H} to {now.end:%Y-%m-%dT%H}"
+        return f"{self._source.config.resource} from {span}"
+
+
+@contextmanager
+def _pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _file(now: Slice, folder: Path) -> Path:
@@ -260,5 +272,3 @@ def _file(now: Slice, folder: Path) -> Path:
 
 def _next(blocks: Iterator[Placed]) -> Placed | None:
     return next(blocks, None)
-
-

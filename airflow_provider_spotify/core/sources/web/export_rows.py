@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from airflow_provider_spotify.core.clients import ndjson
 from airflow_provider_spotify.core.errors import ImporterError
 from airflow_provider_spotify.core.sources.web.columns import Column, arrow_type
+from airflow_provider_spotify.core.sources.web.export_halves import halves
 from airflow_provider_spotify.core.sources.web.rows import (
     Record,
     Reject,
@@ -45,7 +46,9 @@ class LineParser:
         self._columns = columns
         self._needed = next(at for at, column in enumerate(columns) if column.name == needed)
         self._judge = judge
-        self._whole = {c.path for c in columns if _is_parent(c, columns)}
+        whole = {c.path for c in columns if _is_parent(c, columns)}
+        self._key = whole.pop() if len(whole) == 1 and not any("." in p for p in whole) else None
+        self._whole = whole
         self._query = self._written()
         self._db = duckdb.connect(config={"threads": 1, "memory_limit": _MOST_MEMORY})
 
@@ -71,33 +74,48 @@ class LineParser:
         text = pa.array([data[:-1] if data.endswith(b"\n") else data], pa.binary())
         lines = pc.split_pattern(text, b"\n").flatten()
         lines = lines.filter(pc.greater(pc.binary_length(lines), 0)).cast(pa.string())
+        table = pa.table({"line": lines})
+        if self._key is not None:
+            table = pa.table(dict(zip(("line", "value"), halves(lines, self._key), strict=True)))
         with self._db.cursor() as cursor:
-            cursor.register("lines", pa.table({"line": lines}))
+            cursor.register("lines", table)
             found = cursor.sql(self._query).to_arrow_table().combine_chunks()
-        arrays = [_typed(self._taken(found, column), column) for column in self._columns]
+        arrays = [_typed(self._taken(found, table, c), c) for c in self._columns]
         if arrays[self._needed].null_count:
             raise pa.ArrowInvalid("a line is no row")
         return pa.RecordBatch.from_arrays(arrays, schema=schema(self._columns))
 
     def _written(self) -> str:
-        structure: dict[str, Any] = {}
+        structures: dict[str, dict[str, Any]] = {}
         for column in self._columns:
-            if column.path not in self._whole:
-                *parents, name = column.path.split(".")
-                inside = structure
+            if column.path not in self._whole and column.path != self._key:
+                half, path = self._half(column)
+                *parents, name = path.split(".")
+                inside = structures.setdefault(half, {})
                 for parent in parents:
                     inside = inside.setdefault(parent, {})
                 inside[name] = "JSON" if column.type == "json" else "VARCHAR"
-        wanted = [f"json_transform(line, {_quoted(orjson.dumps(structure).decode())}) AS found"]
+        wanted = [
+            f"json_transform({half}, {_quoted(orjson.dumps(structure).decode())}) AS {half}"
+            for half, structure in structures.items()
+        ]
         for path in sorted(self._whole):
             at = "$" + "".join(f'."{step}"' for step in path.split("."))
             wanted.append(f'json_extract(line, {_quoted(at)}) AS "{path}"')
-        return f"SELECT {', '.join(wanted)} FROM lines"
+        return f"SELECT {', '.join(wanted)} FROM lines"  # noqa: S608 - quoted, and from our columns
 
-    def _taken(self, found: pa.Table, column: Column) -> pa.Array:
+    def _half(self, column: Column) -> tuple[str, str]:
+        """Return the text that a column is found in, and its path there."""
+        inner = column.path.removeprefix(f"{self._key}.")
+        return ("line", inner) if inner == column.path else ("value", inner)
+
+    def _taken(self, found: pa.Table, table: pa.Table, column: Column) -> pa.Array:
+        if column.path == self._key:
+            return _one(table.column("value"))
         if column.path in self._whole:
             return _one(found.column(column.path))
-        return pc.struct_field(_one(found.column("found")), column.path.split("."))
+        half, path = self._half(column)
+        return pc.struct_field(_one(found.column(half)), path.split("."))
 
     def _line_by_line(
         self, block: ndjson.Block, *, where: str

@@ -28,6 +28,7 @@ from airflow_provider_spotify.core.sources.web.progress import (
     Extent,
     Slice,
     cut,
+    floor,
     mark_name,
     marks_of,
     slices,
@@ -157,7 +158,7 @@ class ExportSource(WebSource[E]):
         if begun:
             until = min(until, datetime.fromisoformat(begun["until"]))
         if window:
-            window = Window(start=self.calendar(window.start), end=self.calendar(window.end))
+            window = self._whole_units(window)
         found = slices(
             self.spans,
             [""],
@@ -168,6 +169,13 @@ class ExportSource(WebSource[E]):
             at=(begun["key"], begun["at"]) if begun else None,
         )
         return list(self._shortened(found, begun)), begun, until
+
+    def _whole_units(self, window: Window) -> Window:
+        """Return the units, by the system's clock, that a window touches."""
+        unit, offset = self.spans.unit, self.spans.offset
+        start, end = self.calendar(window.start), self.calendar(window.end)
+        last = floor(end, unit, offset=offset)
+        return Window(start=start, end=end if last == end else last + unit)
 
     def _shortened(self, found: Sequence[Slice], begun: Mapping[str, Any]) -> Iterator[Slice]:
         """Begin with the very span of which a part was given, which may have been a shorter one."""

@@ -86,8 +86,8 @@ class News:
         seen = so_far.get("seen", ())
         self._now = Boundary(order, high=order.load(so_far.get("high")), seen=seen)
         self._now.low = order.load(begun.get("low"))
-        self._pause = (self._now.low, self._now.high, frozenset(seen or ()))
-        self._again = False
+        self._pause: tuple[Any, Any, frozenset[str]] | None = None
+        self._top: Any = None
 
     def mark(self) -> dict[str, Any]:
         """Return what the next pass must know."""
@@ -98,24 +98,38 @@ class News:
         return {**self.mark(), "low": self._order.dump(self._now.low), "left": self._before.left}
 
     def restart(self) -> None:
-        """Learn that the listing is read from its start: what came before the pause comes again."""
-        self._again = True
+        """Learn that what came so far may come again, and rows above it that were added since.
+
+        These wait for the next pass: what a pass has given is all from its highest row down to its
+        lowest, and if it gave some of what is above, a second restart could not tell which.
+        """
+        now = self._now
+        self._pause = (now.low, now.high, frozenset(now.seen or ()))
+
+    def shifts(self) -> None:
+        """Learn that rows which are added now push others to later pages: they wait as well.
+
+        Some would be met there and some not, which no later pass could tell.
+        """
+        if self._top is None and self._now.low is not None and self._order.ordered:
+            self._top = self._now.high
 
     def take(self, record: Record) -> bool:
         """Say whether a record is new, and remember how new."""
-        if self._before.take(record) or (self._again and self._given(record)):
+        if self._top is not None and (self._order.value(record) or self._top) > self._top:
+            return False
+        if self._before.take(record) or (self._pause and self._passed(record, *self._pause)):
             return False
         self._now.add(record)
         return True
 
-    def _given(self, record: Record) -> bool:
-        """Say whether this pass gave a record before it was paused."""
-        low, high, seen = self._pause
+    def _passed(self, record: Record, low: Any, high: Any, seen: frozenset[str]) -> bool:
+        """Say whether this pass gave a record before it was restarted, or leaves it to the next."""
         value = self._order.value(record)
         if value is None:
             return self._now.key(record) in seen
         if low is None or not self._order.ordered:
             return False
-        if self._order.unique:
-            return bool(low <= value <= high)
+        if value > high or self._order.unique:
+            return bool(value >= low)
         return bool(low < value < high) or (value == high and self._order.identity(record) in seen)

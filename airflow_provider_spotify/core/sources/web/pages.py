@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from pydantic import Field, model_validator
 
+from airflow_provider_spotify.core.errors import DataError
 from airflow_provider_spotify.core.model import Frozen
 
 Position = Mapping[str, Any]
@@ -204,11 +205,19 @@ class Tokens(Pagination):
         """Return the next token, unless there is none or nothing more."""
         if self.has_more and not dig(page.body, self.has_more):
             return None
-        if self.next:
-            token = dig(page.body, self.next)
-        else:
-            token = dig(page.records[-1], self.last) if page.records else None
+        token = dig(page.body, self.next) if self.next else self._of_last(page)
         return {"token": token} if token not in (None, "", False) else None
+
+    def _of_last(self, page: Page) -> Any:
+        """Return the token that a page's last record holds.
+
+        :raises DataError: if the page has places and all are null: what follows cannot be asked for
+        """
+        if page.size and not page.records:
+            raise DataError(
+                f"a page holds only nulls, so there is no {self.last!r} to ask for the next one by"
+            )
+        return dig(page.records[-1], self.last) if page.records else None
 
 
 class LinkHeader(Pagination):
@@ -263,6 +272,11 @@ def number(body: Any, path: str | None) -> int | None:
         return int(dig(body, path))
     except (TypeError, ValueError):
         return None
+
+
+def is_counted(position: Position | None) -> bool:
+    """Say whether a position counts rows or pages, so that rows which are added push others on."""
+    return bool(position and {"offset", "page"} & position.keys())
 
 
 def _rows(position: Position, page: Page) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ from airflow_provider_spotify.core.clients.http_errors import NotFound
 from airflow_provider_spotify.core.errors import ForbiddenError, TransientError
 from airflow_provider_spotify.core.model import Cursor, Window
 from airflow_provider_spotify.core.sources.web.newest import News
-from airflow_provider_spotify.core.sources.web.pages import Page, Position, number
+from airflow_provider_spotify.core.sources.web.pages import Page, Position, is_counted, number
 from airflow_provider_spotify.core.sources.web.paging import (
     Listing,
     cancel,
@@ -31,7 +31,7 @@ from airflow_provider_spotify.core.sources.web.progress import (
     slices,
     until_of,
 )
-from airflow_provider_spotify.core.sources.web.resource import Newest, Spans, Whole
+from airflow_provider_spotify.core.sources.web.resource import Newest, Progress, Spans, Whole
 from airflow_provider_spotify.core.sources.web.rows import Record, Reject
 
 if TYPE_CHECKING:
@@ -77,14 +77,13 @@ class Reader:
         if begun.get("of") != source.shape:
             begun = {}
         progress, extent = self._resource.progress, source.extent
-        until = until_of(progress, now=source.now(), extent=extent)
-        if begun:
-            until = min(until, datetime.fromisoformat(begun["until"]))
-        self._until = until
+        until = self._until = until_of(
+            progress, now=_begun_at(progress, begun) or source.now(), extent=extent
+        )
         at = (begun["key"], begun["at"]) if begun.get("at") else None
         self.slices: list[Slice] = slices(
             progress,
-            # The key that was begun comes first, wherever it stands now: its place is kept no longer.
+            # The key that was begun comes first, wherever it stands now: its place is not kept.
             sorted(source.keys, key=lambda key: mark_name(key) != begun.get("key")),
             marks=self._marks,
             until=until,
@@ -170,7 +169,7 @@ class Reader:
         newest = isinstance(self._resource.progress, Newest) and not self._window
         mark = self._marks.get(now.mark, {})
         self._news = News(self._source.order, mark=mark, begun=begun) if newest else None
-        if {"offset", "page"} & (self._position or {}).keys():
+        if is_counted(self._position):
             self._restart()  # rows added above push what was given before to the pages behind
         self._passed = Passed(self._resource.identity, tail=begun.get("tail", ()))
         self._total = begun.get("total")
@@ -207,6 +206,8 @@ class Reader:
                     self._opened = True
                     older = self._older(now, page)
                     found = self._found(now, page)
+                    if self._news and is_counted(following):
+                        self._news.shifts()
                     self._advance(now, None if older else following)
                     yield found
                     if older:
@@ -260,7 +261,7 @@ class Reader:
             name,
             self._resource.pages,
             partial(self._fetch, now),
-            # Answers of pages that are read together may be of different moments: a row that is
+            # Of pages that are read together, a later one may be answered first; a row that is
             # added in between falls through, and only the number of all rows tells.
             self._width if self._resource.pages.counted else 1,
             partial(cleaned, self._http, name),
@@ -315,23 +316,15 @@ class Reader:
 
     def _inside(self, now: Slice, record: Mapping[str, Any]) -> bool:
         """Say whether a record lies in the span that is read; without a time the API has judged."""
-        if not isinstance(self._resource.progress, Newest):
-            return True
-        time = self._source.time_order.value(record)
-        if time is None:
+        progress = self._resource.progress
+        time = self._source.time_order.value(record) if isinstance(progress, Newest) else None
+        if time is None or not isinstance(progress, Newest):
             return True
         low = now.start if self._window else self._source.extent.start
-        return (low is None or time >= low) and (
-            now.end is None or time < now.end or self._uncut()
-        )
-
-    def _uncut(self) -> bool:
-        """Say whether rows of this very moment are taken: numbers need not rise with the time.
-
-        One that was left out, below a number that was taken, would never be asked for again.
-        """
-        ordered = self._source.order.unique and not self._resource.progress.by.upper  # type: ignore[union-attr]
-        return ordered and not self._window and self._source.extent.end is None
+        # A number that is left out as too young, below one that is taken, would never come again.
+        bounded = self._window or self._source.extent.end or progress.by.upper or not progress.id
+        end = now.end if bounded else None
+        return (low is None or time >= low) and (end is None or time < end)
 
     def _known(self, now: Slice, record: Mapping[str, Any]) -> bool:
         """Say whether a record was read by a pass before, of an API that cannot leave it out."""
@@ -346,6 +339,14 @@ class Reader:
 
     def _spanned(self, now: Slice) -> bool:
         return isinstance(self._resource.progress, Spans) and now.start is not None
+
+
+def _begun_at(progress: Progress, begun: Mapping[str, Any]) -> datetime | None:
+    """Return when a pass began: its pages are of that bound, even if a clock here is behind."""
+    if not begun:
+        return None
+    settles = progress.settles if isinstance(progress, Spans) else timedelta(0)
+    return datetime.fromisoformat(begun["until"]) + settles
 
 
 def shape_digest(parts: Mapping[str, Any]) -> str:

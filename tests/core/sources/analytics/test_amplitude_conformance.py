@@ -39,7 +39,7 @@ class TestEvents(_Amplitude):
         return amplitude(self.api, start="2025-01-01T00:00:00Z", end="2025-01-01T09:00:00Z")
 
     def make_bad_credentials(self) -> AmplitudeSource:
-        return amplitude(self.api, secret="amp-secret-wrong-77")  # noqa: S106 - invented
+        return amplitude(self.api, secret="amp-secret-wrong-77")
 
     def add_more(self) -> int:
         later = events.FIRST + timedelta(hours=12)
@@ -65,7 +65,9 @@ class TestCohortMembers(_Amplitude):
 
     def make_source(self) -> AmplitudeSource:
         self.api.polls = 0
-        self.api.members |= {f"c{n}": [(str(n * 100 + m), "") for m in range(n)] for n in range(2, 10)}
+        self.api.members |= {
+            f"c{n}": [(str(n * 100 + m), "") for m in range(n)] for n in range(2, 10)
+        }
         return amplitude(
             self.api,
             resource="cohort_members",

@@ -212,8 +212,8 @@ def test_a_run_goes_three_days_back(api: GoogleAnalyticsApi) -> None:
     assert asked(api)[0]["dateRanges"] == [{"startDate": "2026-04-07", "endDate": "2026-04-11"}]
     assert days == {date(2026, 4, day) for day in range(7, 12)}
     assert later.rereads() == (
-        "report goes back 3 days, 0:00:00 each time, for rows that come late; "
-        "merge by _property, date, country, city"
+        "report goes back 3 days, 0:00:00 each time, for rows that come late "
+        "(rows are told apart by _property, date, country, city)"
     )
     assert analytics(api).rereads() is None
 

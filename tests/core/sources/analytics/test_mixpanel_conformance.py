@@ -39,7 +39,7 @@ class TestExport(_Mixpanel):
         return mixpanel(self.api, start="2025-01-01T00:00:00Z", end="2025-01-04T00:00:00Z")
 
     def make_bad_credentials(self) -> MixpanelSource:
-        return mixpanel(self.api, secret="mp-secret-wrong-51")  # noqa: S106 - invented
+        return mixpanel(self.api, secret="mp-secret-wrong-51")
 
     def add_more(self) -> int:
         day = events.FIRST + timedelta(days=4)
@@ -72,4 +72,4 @@ class TestProfiles(_Mixpanel):
         return mixpanel(self.api, resource="profiles", batch_size=5, end=START)
 
     def make_bad_credentials(self) -> MixpanelSource:
-        return mixpanel(self.api, resource="profiles", secret="mp-secret-wrong-51")  # noqa: S106
+        return mixpanel(self.api, resource="profiles", secret="mp-secret-wrong-51")

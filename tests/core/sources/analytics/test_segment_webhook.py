@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from airflow_provider_spotify.core.errors import DataError
+from airflow_provider_spotify.core.errors import ConfigurationError, DataError
 from airflow_provider_spotify.core.sources.analytics._segment_webhook import (
     batch,
     is_signed,
@@ -41,7 +41,7 @@ def test_who_does_not_know_the_secret_is_refused(given: str | None) -> None:
 
 def test_without_a_secret_nothing_is_signed() -> None:
     """An empty secret would let anybody sign."""
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ConfigurationError, match="empty"):
         is_signed(b"{}", signature(b"{}", " "), secret="")
 
 

@@ -23,6 +23,9 @@ class TestRest(SourceConformance):
 
     expected_rows = 95
     pagination: ClassVar[Any] = {"kind": "offset", "limit": 10}
+    params: ClassVar[Any] = {}
+    path: ClassVar[str] = "plays"
+    parts_read_on = True
 
     @pytest.fixture(autouse=True)
     def _serve(self) -> Iterator[None]:
@@ -46,10 +49,11 @@ class TestRest(SourceConformance):
         link = str(request.rel_url.update_query(offset=start + size))
         return web.json_response({**body, "next": link if more else None})
 
-    def make(self, password: str = PASSWORD, path: str = "plays") -> RestSource:
+    def make(self, password: str = PASSWORD, path: str = "") -> RestSource:
         config = RestConfig.model_validate(
             {
-                "path": path,
+                "path": path or self.path,
+                "params": {} if path else self.params,
                 "records": "items",
                 "pagination": self.pagination,
                 "incremental": {"param": "since", "field": "at"},
@@ -86,3 +90,27 @@ class TestRestByNextUrl(TestRest):
     """The same, with each page naming the next."""
 
     pagination: ClassVar[Any] = {"kind": "next_url"}
+
+
+class TestRestOfList(TestRest):
+    """The same, with a list in the path: three parts of the plays, each with its own bound."""
+
+    path = "plays/{third}"
+    params: ClassVar[Any] = {"third": ["a", "b", "c"]}
+
+    @pytest.fixture(autouse=True)
+    def _serve(self) -> Iterator[None]:
+        forget_limits()
+        self.rows = [self.row(n) for n in range(95)]
+        with HttpServer() as self.server:
+            for third in "abc":
+                self.server.answers[f"/v1/plays/{third}"] = self.answer
+            yield
+
+    def answer(self, request: web.Request) -> web.Response:
+        third, rows = "abc".find(request.path[-1]), self.rows
+        self.rows = [row for row in rows if row["id"] % 3 == third]
+        try:
+            return super().answer(request)
+        finally:
+            self.rows = rows

@@ -116,7 +116,7 @@ async def test_a_cursor_with_one_bound_for_all_is_understood(server, events):
 
 
 async def test_a_pass_of_a_cursor_with_one_bound_goes_on(server, events):
-    """Such a cursor in the middle of a pass: users before it go on from the pass, others from it"""
+    """Users whom its pass had read go on from that pass, the others from its bound."""
     begun = source(server, "ab")
     of = begun._task(None).digest
     page = {"offset": 10, "rows": 10}

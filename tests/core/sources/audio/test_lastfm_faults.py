@@ -44,19 +44,3 @@ class TestRecentTracks(WebFaults):
 
     def delete(self) -> int:
         return self.server.unscrobble()
-
-
-class TestLovedTracks(TestRecentTracks):
-    """A listing that takes no bounds."""
-
-    def make_source(self, url: str) -> LastfmSource:
-        how: dict[str, Any] = {"timeout": "1s", "retry_attempts": 2, "batch_size": 20}
-        return reader(url, resource="loved_tracks", users=["rj", "mo-1"], **how)
-
-    def insert(self) -> int:
-        return self.server.love()
-
-    def delete(self) -> int:
-        with self.server.lock:
-            self.server.library.users["rj"].loved.pop(0)
-        return 1

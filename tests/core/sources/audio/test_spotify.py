@@ -14,8 +14,8 @@ import pytest
 from airflow_provider_spotify.core.errors import ConfigurationError, ForbiddenError
 from airflow_provider_spotify.core.model import Chunk, Window
 from airflow_provider_spotify.core.sources.audio._spotify_resources import RESOURCES
-from airflow_provider_spotify.core.sources.web.rows import Record, rows, schema
 from airflow_provider_spotify.core.sources.audio.spotify import SOURCE, SpotifyConfig
+from airflow_provider_spotify.core.sources.web.rows import Record, rows, schema
 from tests.services.spotify_api.fixtures import DEVELOPMENT_APP, EXTENDED_APP, collect, reader
 from tests.services.spotify_api.server import SpotifyServer
 from tests.services.spotify_api.state import Fault

@@ -19,8 +19,8 @@ from airflow_provider_spotify.core.errors import (
 from airflow_provider_spotify.core.model import Chunk, Credentials
 from airflow_provider_spotify.core.sources.audio.spotify import SOURCE, SpotifyConfig, SpotifySource
 from tests.services.spotify_api.fixtures import DEVELOPMENT_APP, EXTENDED_APP, collect, reader
-from tests.services.spotify_api.server import SpotifyServer
-from tests.services.spotify_api.state import QUOTA_WAIT, Fault
+from tests.services.spotify_api.server import SpotifyServer, running
+from tests.services.spotify_api.state import QUOTA_WAIT, App, Fault
 
 
 def ids_of(chunks: list[Chunk]) -> list[str]:
@@ -87,6 +87,22 @@ async def test_a_storm_of_429_is_waited_out(spotify: SpotifyServer) -> None:
     assert ids_of(await collect(source)) == config["ids"]
     assert 1.5 < time.monotonic() - began < 30
     assert any(call.status == 429 for call in spotify.state.calls)
+
+
+async def test_apps_of_one_developer_learn_one_limit() -> None:
+    """Where connections name a quota group, the second app is not refused: it knows already."""
+    apps = [App(f"app-{n}", "a-secret", "development", developer="one") for n in range(2)]
+    with running(*apps, allowance=20, window=3.0) as server:
+        config = some(server, 40) | {"app_mode": "development", "retry_attempts": 9}
+        for app in apps:
+            login = {"login": app.client_id, "password": app.secret}
+            source = reader(server, app, **config)
+            source.credentials = Credentials.model_validate(
+                {**login, "extra": {"quota_group": "one"}}
+            )
+            assert ids_of(await collect(source)) == config["ids"]
+        refused = {call.client_id for call in server.state.calls if call.status == 429}
+    assert refused == {"app-0"}
 
 
 async def test_a_rate_limit_of_our_own_avoids_429(spotify: SpotifyServer) -> None:

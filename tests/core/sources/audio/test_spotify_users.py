@@ -170,6 +170,17 @@ async def test_rankings_tell_their_range_and_place(spotify: SpotifyServer) -> No
     assert len(rows(await collect(longer, {"marks": old}))) == 240
 
 
+@pytest.mark.parametrize("name", ["api_url", "token_url"])
+async def test_a_user_s_secrets_are_not_sent_unencrypted(
+    spotify: SpotifyServer, name: str
+) -> None:
+    """A plain http address over a network is refused before any call."""
+    source = mine(spotify, "saved_tracks", **{name: "http://api.example.com/v1"})
+    with pytest.raises(ConfigurationError, match="https"):
+        await collect(source)
+    assert spotify.state.calls == []
+
+
 async def test_an_app_without_a_user_is_told_to_ask_one(spotify: SpotifyServer) -> None:
     """Before any request the message names the scope and the command."""
     source = reader(spotify, DEVELOPMENT_APP, resource="saved_tracks")

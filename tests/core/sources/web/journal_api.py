@@ -50,16 +50,17 @@ class JournalApi(WebApi):
 
     def __init__(self) -> None:
         super().__init__()
-        self.begin(random.Random(0), count=0)
+        self.begin(random.Random(0))
 
-    def begin(self, dice: random.Random, *, count: int) -> None:
+    def begin(self, dice: random.Random, *, holes: bool = True) -> None:
         """Begin a journal anew."""
         with self.lock:
-            self.dice, self.entries, self.number = dice, [], 0
+            self.holes = holes
+            self.dice, self.number = dice, 0
+            self.entries: list[Entry] = []
             self.clock, self.cap, self.gaps, self.generation = BEGIN, SIZE, 0.0, 0
             self.happens: Callable[[], None] = lambda: None
             self.calls.clear()
-            self.write(count)
 
     def write(self, count: int, *, odd: bool = False) -> None:
         """Write entries as time goes on; some at the same second."""
@@ -75,6 +76,7 @@ class JournalApi(WebApi):
     def _add(self, at: datetime, *, odd: bool) -> None:
         self.number += 1
         timeless, hole = (odd and self.dice.random() < 0.15 for _ in range(2))
+        hole = hole and self.holes
         self.entries.append(Entry(self.number, at, timeless, hole))
 
     def erase(self) -> None:
@@ -143,9 +145,9 @@ class JournalApi(WebApi):
             rising = listing in RISING
             found = [e for e in found if (_place(e, listing) > mark) == rising]
             found = [e for e in found if _place(e, listing) != mark]
-        if not gap and below is None and "last" not in request.path:
-            if self.dice.random() < self.gaps:
-                return self._tokened(request, [], f"{self.generation}|{place}|1")
+        own = not request.path.endswith("/last")
+        if own and not gap and self.dice.random() < self.gaps:
+            return self._tokened(request, [], f"{self.generation}|{place}|1")
         page = found[:size]
         end = f"{page[-1].at.isoformat()}~{page[-1].id}" if page else ""
         more = f"{self.generation}|{end}|" if len(found) > size else None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, SecretStr
 
 from airflow_provider_spotify.core.clients.http_auth import Auth, BearerAuth
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.web.base import WebSource
-from airflow_provider_spotify.core.sources.web.config import WebConfig
 from airflow_provider_spotify.core.sources.web.columns import Column
+from airflow_provider_spotify.core.sources.web.config import WebConfig
 from airflow_provider_spotify.core.sources.web.pages import NoPages, Offsets, Tokens
 from airflow_provider_spotify.core.sources.web.resource import (
     Bounds,
@@ -21,9 +21,6 @@ from airflow_provider_spotify.core.sources.web.resource import (
     Spans,
     Whole,
 )
-
-if TYPE_CHECKING:
-    from tests.core.sources.web.radio_api import RadioApi
 
 TOKEN = "radio-token-5f0d"
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -118,8 +115,17 @@ class RadioSource(WebSource[RadioConfig]):
         return self.clock or super().now()
 
 
+class Served(Protocol):
+    """Whatever says where the API is."""
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        ...
+
+
 def radio(
-    api: RadioApi,
+    api: Served,
     resource: str,
     *,
     token: str = TOKEN,
