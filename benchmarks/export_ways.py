@@ -81,6 +81,7 @@ def mixpanel_duckdb(rows: int) -> Mapping[str, object]:
         FROM read_json('{file}', format='newline_delimited',
                        columns={{event: 'VARCHAR', properties: 'JSON'}})"""
     reader = duckdb.connect().execute(sql).to_arrow_reader(100_000)
+    assert reader is not None
     found = sum(batch.num_rows for batch in reader)
     file.unlink()
     return {"rows": found, "seconds": time.perf_counter() - began}

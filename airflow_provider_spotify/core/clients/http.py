@@ -331,10 +331,8 @@ class HttpClient(Streaming):
 
     def trusts(self, url: str) -> bool:
         """Say whether a URL's host may see our credentials."""
-        if url.startswith(f"{self.settings.base_url}/"):  # as nearly all do
-            return True
-        to, home = origin(url), origin(self.settings.base_url)
-        if to == home:
+        base = self.settings.base_url
+        if url.startswith(f"{base}/") or (to := origin(url)) == (home := origin(base)):
             return True
         names = {to.host, urlsplit(url).netloc, f"{to.host}:{to.port}"}
         safe = to.scheme == "https" or home.scheme == "http"

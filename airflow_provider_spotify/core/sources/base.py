@@ -126,8 +126,9 @@ class Source(ABC, Generic[C]):
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Split what comes after ``since`` into at most ``n`` sources that read the same rows.
 
-        A partition is this source with a narrower config. What arrives after this call belongs to
-        none of them, so that ``joined`` leaves no gap; each begins at ``since``.
+        A partition is this source with a narrower config, and begins at ``since``. What arrives
+        after this call belongs to none of them, or to one whose own cursor says how far it read:
+        so ``joined`` leaves no gap.
         """
         return [self]
 

@@ -28,6 +28,8 @@ class World:
     The API holds ``count`` requests in any ``window`` seconds, and counts no refused one.
 
     :param rounded: it asks to wait whole seconds, as Retry-After is written
+    :param slow: the way there takes so much longer, in every other window
+    :param tells: the pace is told of answers
     """
 
     count: int
@@ -35,6 +37,8 @@ class World:
     rounded: bool = True
     workers: int = 16
     learns: bool = True
+    slow: float = 0.0
+    tells: bool = True
     pace: Pace = field(default_factory=Pace)
     good: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
@@ -61,6 +65,7 @@ class World:
             self._at(now + wait, self._ask)
         else:
             way = self._chance.uniform(0.02, 0.03)
+            way += self.slow * (int(now / self.window) % 2)
             self._at(now + way, lambda there: self._answer(now, there))
 
     def _answer(self, sent: float, now: float) -> None:
@@ -70,12 +75,17 @@ class World:
         if len(self._recent) < self.count:
             self._recent.append(now)
             self.good.append(now)
-            self._at(back, self._ask)
+            self._at(back, lambda heard: self._good(sent, heard))
             return
         wait = self._recent[0] + self.window - now
         self.refused.append(now)
         asked = float(max(1, math.ceil(wait))) if self.rounded else wait
         self._at(back, lambda heard: self._refuse(sent, heard, asked))
+
+    def _good(self, sent: float, now: float) -> None:
+        if self.tells:
+            self.pace.answered(sent, now)
+        self._ask(now)
 
     def _refuse(self, sent: float, now: float, asked: float) -> None:
         self._paused = max(self._paused, now + asked)
@@ -107,6 +117,15 @@ def test_one_round_of_refusals_teaches_a_rate_that_is_then_used_and_kept(
     spans = 6
     used = sum(moment <= since[0] + spans * window for moment in since)
     assert 0.95 <= used / (spans * count) <= 1.0
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_way_that_is_slow_at_times_brings_no_refusal(tells: bool) -> None:
+    """Where answers are not told of, requests that were slow and then fast come too close."""
+    world = World(180, 30.0, slow=0.6, tells=tells)
+    world.run(30.0 * 8)
+    later = [moment for moment in world.refused if moment > world.refused[0] + 1]
+    assert bool(later) != tells
 
 
 def test_without_a_pace_the_same_api_refuses_in_every_window() -> None:

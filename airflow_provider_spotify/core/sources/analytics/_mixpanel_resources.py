@@ -52,7 +52,11 @@ EVENT = (
     Column("event", "text", "event", "name of the event"),
     _event("time", "time", "when it happened, whole seconds", "timestamp[s]"),
     _event("distinct_id", "distinct_id", "who did it"),
-    _event("insert_id", "$insert_id", "tells an event from others of the same user, time and name"),
+    _event(
+        "insert_id",
+        "$insert_id",
+        "tells events of one user, time and name apart; a digest after ~ if none was sent",
+    ),
     _event("user_id", "$user_id", "the user's id, where identities are merged"),
     _event("device_id", "$device_id", "the device's id, where identities are merged"),
     _event("os", "$os", "operating system"),

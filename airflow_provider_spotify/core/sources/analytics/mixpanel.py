@@ -2,10 +2,11 @@
 
 Events come from the raw export, https://docs.mixpanel.com/reference/raw-event-export: days of the
 project's clock, each a file of JSON lines without pages. Devices may send events days after they
-happened (https://docs.mixpanel.com/docs/export-methods), so each run reads the last five days
-again: write by merge, keyed by ``distinct_id``, ``time``, ``event`` and ``insert_id``. An export
-that Mixpanel breaks off ends with a line that is no event, below status 200; its last line is
-looked at before any of its rows is given.
+happened (https://mixpanel.com/help/reference/exporting-raw-data), so each run reads the last five
+days again: write by merge, keyed by ``distinct_id``, ``time``, ``event`` and ``insert_id``.
+
+An export that Mixpanel breaks off ends with a line that is no event, below status 200; its last
+line is looked at before any of its rows is given.
 """
 
 from __future__ import annotations
@@ -255,6 +256,9 @@ class MixpanelSource(ExportSource[MixpanelConfig]):
 
     def finished(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Turn the project's clock into real time; an hour that occurs twice is the earlier one."""
+        from airflow_provider_spotify.core.sources.analytics._mixpanel_export import identified
+
+        batch = identified(batch)
         if self.zone is None:
             return batch
         import pyarrow as pa

@@ -232,7 +232,11 @@ class RestSource(Source[RestConfig]):
         return False
 
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
-        """Split the list that fills the path into runs of equal length, if there is one."""
+        """Split the list that fills the path into runs of equal length, if there is one.
+
+        An API that takes a lower bound takes no upper one as a rule, so a part also reads what
+        comes after the split; each value has its own bound, so nothing is lost.
+        """
         config = self.config
         name = listed(config.path, config.params)
         if name is None or n < 2:

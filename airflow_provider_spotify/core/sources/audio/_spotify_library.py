@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from airflow_provider_spotify.core.errors import ConfigurationError, ForbiddenError, ImporterError
+from airflow_provider_spotify.core.errors import (
+    ConfigurationError,
+    ForbiddenError,
+    ImporterError,
+    TransientError,
+)
 from airflow_provider_spotify.core.sources.audio._spotify_api import (
     encrypted,
     message_of,
@@ -95,7 +100,7 @@ class Library(WebSource[LibraryConfig]):
                 " mode. Run: spotify-imports authorize spotify"
             )
         if response.status == 403 and name in CLOSED:
-            return ForbiddenError(f"spotify {name}: {CLOSED[name]}")  # type: ignore[index]
+            return ForbiddenError(f"spotify {name}: {CLOSED[name]}")
         return misleading(response)
 
     def call(self, now: Slice, position: Position, *, asked: Any, room: int | None) -> Call:
@@ -117,9 +122,14 @@ class Library(WebSource[LibraryConfig]):
         """Remember in the body what was asked for, for the answer does not say.
 
         :raises DataError: if the answer is no page
+        :raises TransientError: if it is another page than the one that was asked for
         """
         response, body = await super().ask(http, call, now)
         require_page(body, self.resource.records, always=None, name=f"spotify {call.url}")
+        asked = call.params.get("offset")
+        if asked is not None and body.get("offset", asked) != asked:
+            got = body["offset"]
+            raise TransientError(f"{call.url}: asked for the page at {asked}, got the one at {got}")
         return response, {**body, _ASKED: call.params.get("after")}
 
     def records(self, body: Any, now: Slice) -> Sequence[Mapping[str, Any] | None]:

@@ -16,12 +16,17 @@ from contextlib import AbstractContextManager, aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
-from airflow_provider_spotify.core.model import Chunk, Cursor, Window
+from airflow_provider_spotify.core.errors import (
+    ConfigurationError,
+    ImporterError,
+    MissingDependency,
+)
+from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Window
 from airflow_provider_spotify.core.sources.web.base import WebSource
 from airflow_provider_spotify.core.sources.web.config import WebConfig
 from airflow_provider_spotify.core.sources.web.progress import (
@@ -47,7 +52,7 @@ class ExportConfig(WebConfig):
     """The keys of a source that exports."""
 
     batch_bytes: int = Field(
-        4 * 2**20, ge=256, description="bytes of exported text that become one batch"
+        4 * 2**20, ge=256, description="bytes of exported text that become one batch of events"
     )
     max_export_bytes: int = Field(
         64 * 2**30, ge=1, description="the longest export of one span; bounds what fills the disk"
@@ -202,7 +207,12 @@ class ExportSource(WebSource[E]):
                 async for chunk in chunks:
                     yield chunk
             return
-        from airflow_provider_spotify.core.sources.web.export_reader import ExportReader
+        try:
+            from airflow_provider_spotify.core.sources.web.export_reader import ExportReader
+        except ModuleNotFoundError as error:
+            if error.name != "numpy":
+                raise
+            raise MissingDependency("numpy", extra=self.extra or "analytics") from None
 
         async with self.client() as http:
             reader = ExportReader(self, http, since=since, window=window)
@@ -238,6 +248,12 @@ class ExportSource(WebSource[E]):
         if len(cuts) < 2:
             return [self.narrowed(end=self.instant(until))]
         return [self.narrowed(start=self.instant(a), end=self.instant(b)) for a, b in cuts]
+
+    def dataset(self) -> DatasetName:
+        """Name the host that has the data, and the resource's path."""
+        parts = urlsplit(self.base_url)
+        path = f"{parts.path.rstrip('/')}/{self.resource.path.lstrip('/')}"
+        return DatasetName(f"{parts.scheme}://{parts.netloc}", path)
 
     def begins(self) -> None:
         """Make sure that it is said from where an export begins.

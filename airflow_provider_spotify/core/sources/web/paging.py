@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from airflow_provider_spotify.core.errors import ConfigurationError, DataError, TransientError
+from airflow_provider_spotify.core.sources.web.boundary import digest
 from airflow_provider_spotify.core.sources.web.pages import Page, Pagination, Position
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ async def paged(
         tokens end, the listing is read from its start
     :param first: the page to begin with, if it is under way already
     :raises DataError: if a page names itself as the next one
-    :raises TransientError: if a page is the one before it once more
+    :raises TransientError: if a page is an earlier one once more
     """
     kind = listing.pages
     position = kind.first() if begin is None else begin
     under_way = deque([(position, first or start(listing, position))])
     known: Iterator[Position] | None = None
-    before: Page | None = None
+    given: set[tuple[int, str, str]] = set()
     try:
         while under_way:
             position, task = under_way.popleft()
@@ -62,8 +63,7 @@ async def paged(
                 known = iter(kind.ahead(position, page))
             else:
                 page = await task
-            _require_another(page, before, listing.name)
-            before = page
+            _require_another(page, given, listing.name)
             while len(under_way) < listing.width and (ahead := next(known, None)):
                 under_way.append((ahead, start(listing, ahead)))
             following = listing.clean(kind.following(position, page))
@@ -76,16 +76,20 @@ async def paged(
         await cancel(task for _, task in under_way)
 
 
-def _require_another(page: Page, before: Page | None, name: str) -> None:
-    """Refuse a page that was given twice: the rows that belong in its place would be lost.
+def _require_another(page: Page, given: set[tuple[int, str, str]], name: str) -> None:
+    """Refuse a page that was given before: the rows that belong in its place would be lost.
 
-    One record alone may well be like the one before it.
+    One record alone may well be like an earlier one.
     """
-    if before is not None and len(page.records) > 1 and page.records == before.records:
+    if len(page.records) < 2:
+        return
+    looks = (len(page.records), digest(page.records[0]), digest(page.records[-1]))
+    if looks in given:
         raise TransientError(
-            f"{name}: a page holds the very records of the one before it; if every run says so,"
-            " the API does not know the parameter of the pagination"
+            f"{name}: a page holds the very records of an earlier one; if every run says so, the"
+            " API does not know the parameter of the pagination"
         )
+    given.add(looks)
 
 
 def start(listing: Listing, position: Position) -> asyncio.Task[Page]:

@@ -213,8 +213,8 @@ class Reader:
                     if older:
                         return
         except (NotFound, ForbiddenError) as error:
-            if not now.key:
-                raise
+            if not now.key or self._position is not None:
+                raise  # in the middle of a key it would hide the rest
             self._advance(now, None)
             if isinstance(error, ForbiddenError):
                 self._refused.append(Reject({"key": now.key}, str(error), self._where(now)))

@@ -62,6 +62,13 @@ class Bounds(NamedTuple):
 class Newest(NamedTuple):
     """A listing that the API gives newest first; each run asks for what is above the highest seen.
 
+    Each row comes once, whatever is added above or deleted while pages are read or between runs,
+    with these bounds, which no client could do without. A row that is added below the highest seen
+    (late) is found only within a ``lookback``. Rows of the highest time are remembered up to
+    ``boundary.MOST_SEEN``, beyond it all of them come again; rows without a time up to
+    ``MOST_TIMELESS``. A row ``ordered`` wrongly, above one before it, may be missed by a pass that
+    is resumed, or that is paged by counting. Of ``id``, numbers must rise as rows are added.
+
     :param by: the time of a record, and the parameters that bound it
     :param id: path of a rising number that tells new from old better than the time does
     :param since_id: the parameter that takes the highest such number, itself left out
@@ -81,6 +88,12 @@ class Newest(NamedTuple):
 
 class Spans(NamedTuple):
     """A listing of one span of time; spans are read one after the other, oldest first.
+
+    A row comes once if it is there when its span is read: in time for ``settles``, else within a
+    ``lookback``. A pass that is resumed within a span knows the last ``passed.TAIL`` rows of it:
+    where the span must be read from its start again, for its page token has ended or rows of it
+    were deleted meanwhile, the rows before those come twice. Of a window, the units that begin in
+    it are read.
 
     :param unit: spans begin and end at whole ones: an hour, a day
     :param step: the longest span of one request
@@ -105,6 +118,13 @@ Progress = Whole | Newest | Spans
 
 class Resource(NamedTuple):
     """One resource.
+
+    What no client can see: in a listing that is paged by counting (``Offsets``, ``PageNumbers``),
+    rows that are deleted pull others to a page that was read already. The number of all rows
+    (``total``) tells, and the listing is read again; without it, or if as many rows are added
+    behind that page meanwhile, those rows are missed. Rows that are added in front come again, and
+    are left out by ``identity``; without it they come twice. Tokens and addresses of next pages are
+    taken to stand for a row, not for a count.
 
     :param path: below the API's address; ``{key}`` stands for each of the config's keys
     :param records: where the records stand in the body, such as ``data.items``; None: the body

@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from airflow_provider_spotify.core.errors import (
+    BudgetSpent,
     ConfigurationError,
     DataError,
     ForbiddenError,
@@ -25,6 +26,7 @@ from airflow_provider_spotify.core.model import Chunk, Window
 from airflow_provider_spotify.core.sources.analytics.mixpanel import MixpanelSource
 from airflow_provider_spotify.core.testing.sources import read, rows_of
 from airflow_provider_spotify.core.testing.web_readings import attempt, peak
+from airflow_provider_spotify.core.usage import Budget, Usage
 from tests.core.sources.analytics.mixpanels import mixpanel
 from tests.services.mixpanel_api import events
 from tests.services.mixpanel_api.server import PROJECT, MixpanelApi
@@ -63,6 +65,16 @@ def test_an_event_is_typed_and_its_properties_are_kept_as_they_came(api: Mixpane
     assert row["distinct_id"] == given["distinct_id"]
     assert row["processed_at"].microsecond == 250_000
     assert orjson.loads(row["properties"]) == given
+
+
+def test_an_event_sent_without_an_id_gets_one(api: MixpanelApi) -> None:
+    """It is part of the key, so it is never null, and the same whenever the event is read."""
+    sent = [e["properties"] for day in api.days.values() for e in day]
+    found = rows(read(mixpanel(api)))
+    made = [row["insert_id"] for row in found if row["insert_id"].startswith("~")]
+    assert len(made) == sum("$insert_id" not in each for each in sent) > 20
+    assert len(set(made)) == len(made)
+    assert found == rows(read(mixpanel(api, batch_bytes=500)))
 
 
 def test_days_are_asked_for_once_and_both_ends_are_inside(api: MixpanelApi) -> None:
@@ -160,6 +172,19 @@ def test_a_span_goes_on_where_it_was_left_if_the_export_is_the_same(api: Mixpane
     assert first[-1].cursor["pass"]["page"]["offset"] > 0
     again = read(mixpanel(api), json.loads(json.dumps(first[-1].cursor)))
     assert rows_of(first) + rows_of(again) == whole
+
+
+def test_a_budget_ends_a_span_in_its_midst(api: MixpanelApi) -> None:
+    """What came is kept, at most a batch above the budget, and the next run brings the rest."""
+    whole = rows_of(read(mixpanel(api)))
+    source = mixpanel(api)
+    source.usage = Usage(budget=Budget(records=150))
+    found = attempt(source)
+    assert isinstance(found.error, BudgetSpent)
+    given = sum(chunk.batch.num_rows for chunk in found.chunks)
+    assert 150 <= given < 200
+    assert source.usage.records == given
+    assert rows_of(found.chunks) + rows_of(read(mixpanel(api), found.cursor)) == whole
 
 
 def test_an_export_in_another_order_is_read_again_or_refused(api: MixpanelApi) -> None:

@@ -25,6 +25,7 @@ class Events:
 
     def answer(self, request: web.Request) -> web.Response:
         user, since = request.path.rpartition("/")[2], request.query.get("since", "")
+        found: list[dict[str, Any]]
         found = [{"id": key, "at": int(key[1:])} for key in self.of[user]]
         found = [row for row in found if row["at"] >= int(since or 0)]
         start = int(request.query.get("offset", 0))
@@ -120,8 +121,8 @@ async def test_a_pass_of_a_cursor_with_one_bound_goes_on(server, events):
     begun = source(server, "ab")
     of = begun._task(None).digest
     page = {"offset": 10, "rows": 10}
-    old = {"after": None, "seen": [], "pass": {"of": of, "target": 1, "page": page}}
-    old["pass"] |= {"high": 25, "seen": []}
+    passed = {"of": of, "target": 1, "page": page, "high": 25, "seen": []}
+    old: Cursor = {"after": None, "seen": [], "pass": passed}
     chunks = await read(begun, old)
     assert ids(chunks) == events.of["b"][10:]
     marks = stored(chunks)["marks"]

@@ -262,7 +262,7 @@ async def test_order_does_not_depend_on_concurrency(spotify: SpotifyServer) -> N
     """Sixteen requests at once are quicker than one by one and give the same rows."""
     spotify.state.latency = 0.02
     ids = list(spotify.state.catalogue.tracks)[:48]
-    config = {"resource": "tracks", "ids": ids, "app_mode": "development"}
+    config: dict[str, Any] = {"resource": "tracks", "ids": ids, "app_mode": "development"}
     seconds = {}
     for concurrency in (1, 16):
         began = datetime.now(UTC)

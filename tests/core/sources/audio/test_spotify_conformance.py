@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_spotify.core.sources.audio.spotify import SpotifySource
@@ -64,11 +66,11 @@ class TestPlaylistItems(_OnServer):
 
     def make_source(self) -> SpotifySource:
         ids = [p.id for p in self.server.state.catalogue.owned_by("listener_1") if p.entries][:6]
-        config = {"resource": "playlist_items", "ids": ids, "batch_size": 10}
+        config: dict[str, Any] = {"resource": "playlist_items", "ids": ids, "batch_size": 10}
         return reader(self.server, DEVELOPMENT_APP, user=True, **config)
 
     def make_bad_credentials(self) -> SpotifySource:
-        config = {"resource": "playlist_items", "ids": ["0" * 22]}
+        config: dict[str, Any] = {"resource": "playlist_items", "ids": ["0" * 22]}
         return reader(self.server, DEVELOPMENT_APP, user=True, secret=WRONG, **config)
 
 

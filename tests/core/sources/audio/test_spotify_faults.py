@@ -218,7 +218,7 @@ async def test_a_cache_saves_calls_but_never_hides_a_change_or_an_outage(
     assert (await source.check()).ok
     assert spotify.state.paths() == ["/v1/search", "/v1/search"]
     playlist = max(spotify.state.catalogue.playlists.values(), key=lambda p: len(p.entries))
-    items = {"resource": "playlist_items", "ids": [playlist.id], "cache_ttl": "1h"}
+    items: dict[str, Any] = {"resource": "playlist_items", "ids": [playlist.id], "cache_ttl": "1h"}
     source = reader(spotify, EXTENDED_APP, **items)
     before = await collect(source)
     track = next(iter(spotify.state.catalogue.tracks.values()))

@@ -149,7 +149,7 @@ async def test_a_missing_playlist_is_reported_once_and_read_when_it_appears(
 async def test_new_ids_at_the_end_are_read_alone(spotify: SpotifyServer) -> None:
     """A longer list goes on where the shorter one ended; another order starts anew."""
     ids = list(spotify.state.catalogue.tracks)[:50]
-    config = {"resource": "tracks", "app_mode": "extended"}
+    config: dict[str, Any] = {"resource": "tracks", "app_mode": "extended"}
     done = (await collect(reader(spotify, EXTENDED_APP, ids=ids[:40], **config)))[-1].cursor
     longer = reader(spotify, EXTENDED_APP, ids=ids, **config)
     assert await longer.is_ready(done)

@@ -171,9 +171,7 @@ async def test_rankings_tell_their_range_and_place(spotify: SpotifyServer) -> No
 
 
 @pytest.mark.parametrize("name", ["api_url", "token_url"])
-async def test_a_user_s_secrets_are_not_sent_unencrypted(
-    spotify: SpotifyServer, name: str
-) -> None:
+async def test_a_user_s_secrets_are_not_sent_unencrypted(spotify: SpotifyServer, name: str) -> None:
     """A plain http address over a network is refused before any call."""
     source = mine(spotify, "saved_tracks", **{name: "http://api.example.com/v1"})
     with pytest.raises(ConfigurationError, match="https"):

@@ -20,6 +20,7 @@ class RadioApi(WebApi):
         self.tokens.fixed(TOKEN, "radio")
         self.plays: dict[str, list[dict[str, Any]]] = {"one": [], "two": []}
         self.closed: set[str] = set()
+        self.closes_after: int | None = None
         self.logged: list[dict[str, Any]] = []
         for channel in self.plays:
             self.play(channel, plays)
@@ -63,6 +64,8 @@ class RadioApi(WebApi):
         since, before = query.text("since", ""), query.text("before", "9999")
         offset, limit = query.integer("offset", 0), query.integer("limit", 20, low=1, high=20)
         query.done()
+        if self.closes_after is not None and offset >= self.closes_after:
+            raise ApiError(403, {"message": "this channel is private"})
         found = [p for p in self._channel(request) if (since or "") <= p["at"] < (before or "")]
         return {"plays": found[offset : offset + limit], "total": len(found)}
 

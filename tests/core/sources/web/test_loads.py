@@ -17,7 +17,7 @@ from airflow_provider_spotify.core.model import LoadReport, Run, Window
 from airflow_provider_spotify.core.parts import part_of, publish_parts, split
 from airflow_provider_spotify.core.pipeline import run_import
 from tests.core.imports import duckdb_sink, plan, rows, tables
-from tests.core.sources.web.radio import BEGIN, LATER, NOW, radio
+from tests.core.sources.web.radio import BEGIN, LATER, NOW, RadioConfig, radio
 from tests.core.sources.web.radio_api import RadioApi
 from tests.core.sources.web.radio_loads import SETTINGS, Place, killed, load
 
@@ -81,7 +81,7 @@ def test_a_budget_over_several_runs_leaves_each_row_once(
     with api.lock:
         api.logged[:60] = []
     for number in range(60):
-        report = load(place, resource, f"{number}", settings={"budget": {"requests": 4}})
+        report = load(place, resource, f"{number}", settings={"budget": {"requests": 2}})
         if report.stopped is None:
             break
     assert report.stopped is None
@@ -118,17 +118,14 @@ def test_parts_leave_each_row_once_while_more_comes(
         options = split(made, source=whole, sink=sink, run=run)
         for number, each in enumerate(options, 1):
             api.play("one", 5)
-            part = radio(api, resource, clock=clock, **each)
+            part = type(whole)(RadioConfig.model_validate(each), credentials=whole.credentials)
             own = part_of(run, number=number, of=len(options))
             reports.append(run_import(made, source=part, sink=sink, run=own))
         publish_parts(made, source=whole, sink=sink, run=run, reports=reports)
-        api.log(NOW, 2)
-    load(place, resource, "last", start=BEGIN)
-    wanted = expected(api, resource)
-    if resource == "log":
-        wanted = Counter((None, line["id"]) for line in api.logged[:LINES])
-    assert found(place) & wanted == wanted
-    assert max(found(place).values()) == 1
+        if clock == NOW:
+            api.log(NOW, 2)
+    load(place, resource, "last")
+    assert found(place) == expected(api, resource)
 
 
 @pytest.mark.parametrize("resource", ["plays", "all", "log"])
@@ -140,7 +137,5 @@ def test_a_quota_that_ends_in_the_middle_is_resumed(
     with pytest.raises(QuotaExhausted):
         load(place, resource, "one", concurrency=1)
     forget_limits()
-    asked = len(api.calls)
     load(place, resource, "one", concurrency=1)
     assert found(place) == expected(api, resource)
-    assert len(api.calls) - asked < len(api.calls)

@@ -106,6 +106,16 @@ def test_a_closed_key_is_rejected_and_the_others_are_read(api: RadioApi) -> None
     assert any("this channel is private" in row["reason"] for row in rejected)
 
 
+def test_a_key_that_closes_while_it_is_read_is_not_taken_for_read(api: RadioApi) -> None:
+    """What is refused after the first page is an error: the rest of the key is still to come."""
+    api.closes_after = 40
+    chunks, error = reading(radio(api, "plays", channels=["one"], concurrency=1))
+    assert isinstance(error, ForbiddenError)
+    api.closes_after = None
+    rest = read(radio(api, "plays", channels=["one"]), chunks[-1].cursor)
+    assert sorted(numbers([*chunks, *rest])) == list(range(90))
+
+
 def test_if_every_key_is_closed_the_credentials_are(api: RadioApi) -> None:
     """Where nothing at all can be read, it is an error."""
     api.closed |= {"one", "two"}
