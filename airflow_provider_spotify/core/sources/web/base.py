@@ -25,6 +25,7 @@ from airflow_provider_spotify.core.sources.web.progress import (
     Slice,
     cut,
     furthest,
+    shape_digest,
     until_of,
 )
 from airflow_provider_spotify.core.sources.web.resource import (
@@ -210,8 +211,6 @@ class WebSource(Source[W], Generic[W]):
     @property
     def shape(self) -> str:
         """The digest of what a position in the pages is good for: not the keys, nor how fast."""
-        from airflow_provider_spotify.core.sources.web.reader import shape_digest
-
         tuning = set(WebConfig.model_fields) - {"resource"}
         key = {self.resource.key, f"{self.resource.key}_from"} if self.resource.key else set()
         return shape_digest(self.config.model_dump(mode="json", exclude=tuning | key))

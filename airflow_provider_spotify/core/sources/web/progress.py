@@ -162,3 +162,8 @@ def furthest(cursors: Sequence[Cursor | None]) -> dict[str, Mark]:
 def _reach(mark: Mark) -> str:
     """Return up to when a key was read; ISO 8601 in UTC, so it orders as text."""
     return str(mark.get("to") or mark.get("read") or "")
+
+
+def shape_digest(parts: Mapping[str, Any]) -> str:
+    """Return the digest of what a page position is good for."""
+    return hashlib.blake2b(repr(sorted(parts.items())).encode(), digest_size=8).hexdigest()

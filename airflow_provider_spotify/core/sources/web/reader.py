@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
@@ -347,8 +346,3 @@ def _begun_at(progress: Progress, begun: Mapping[str, Any]) -> datetime | None:
         return None
     settles = progress.settles if isinstance(progress, Spans) else timedelta(0)
     return datetime.fromisoformat(begun["until"]) + settles
-
-
-def shape_digest(parts: Mapping[str, Any]) -> str:
-    """Return the digest of what a page position is good for."""
-    return hashlib.blake2b(repr(sorted(parts.items())).encode(), digest_size=8).hexdigest()
