@@ -313,9 +313,9 @@ def test_conditions_of_special_numbers() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(1, Int64(1), 1.0, Decimal128("1"), "x", b"x", True, None, ObjectId(), {"b": 1, "a": 2}),
+        *(1, Int64(1), 1.0, Decimal128("1"), "x", b"x", True, None, {"b": 1, "a": 2}),
         *(bson.Binary(b"0123456789abcdef", 4), datetime(2026, 1, 1, tzinfo=UTC), Timestamp(1, 2)),
-        *(MinKey(), MaxKey(), bson.DatetimeMS(2**60)),
+        *(MinKey(), MaxKey(), bson.DatetimeMS(2**60), ObjectId("65f0c0ffee65f0c0ffee65f0")),
     ],
     ids=repr,
 )
