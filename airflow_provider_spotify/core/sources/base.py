@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
+from pydantic import ConfigDict
+
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import (
     Chunk,
@@ -23,6 +25,8 @@ NO_CREDENTIALS = Credentials()
 
 class SourceConfig(Frozen):
     """Base of a source's Config: its fields *are* the YAML keys and the rows of its docs table."""
+
+    model_config = ConfigDict(defer_build=True)  # to list the sources, none has to validate
 
 
 C = TypeVar("C", bound=SourceConfig)
