@@ -26,6 +26,7 @@ from airflow_provider_spotify.core.testing.web_answers import KINDS
 from airflow_provider_spotify.core.testing.web_faults import MENDED, WRONG, WebFaults
 from airflow_provider_spotify.core.testing.web_proxy import FaultProxy, Stranger
 from tests.services.web_api.example import PlaysApi
+from tests.services.web_api.limits import Limit, x_rate_limit
 
 TOKEN = "fixed-token-5521ab"
 
@@ -127,6 +128,8 @@ class HandmadeFaults(WebFaults):
 def server() -> Iterator[PlaysApi]:
     with PlaysApi() as api:
         api.tokens.fixed(TOKEN, "example")
+        # The suite plays many faults at once, and the handmade source tries once.
+        api.limits = [Limit(100_000, 1.0, told=x_rate_limit)]
         yield api
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,23 +33,34 @@ def load(
     run_id: str,
     *,
     window: Window | None = None,
+    clock: datetime | None = NOW,
     settings: dict[str, Any] | None = None,
     **config: Any,
 ) -> LoadReport:
-    """Load what is new of a resource into the table ``plays``."""
+    """Load what is new of a resource into the table ``plays``.
+
+    :param clock: None: the time goes on. A pass at the very moment of the one before it has nothing
+        to ask for, so what comes between two passes needs this
+    """
     return run_import(
         plan(**SETTINGS, **(settings or {})),
-        source=radio(place, resource, clock=NOW, **{"batch_size": 5, "concurrency": 2, **config}),
+        source=radio(place, resource, clock=clock, **{"batch_size": 5, "concurrency": 2, **config}),
         sink=duckdb_sink(Path(place.folder)),
         run=Run(run_id=run_id, window=window),
     )
 
 
 def killed(
-    place: Place, resource: str, run_id: str, *, after: float, window: Window | None = None
+    place: Place,
+    resource: str,
+    run_id: str,
+    *,
+    after: float,
+    window: Window | None = None,
+    clock: datetime | None = NOW,
 ) -> bool:
     """Load in a process that is killed after some seconds; say whether it had ended before."""
-    words = {"window": window}
+    words = {"window": window, "clock": clock}
     process = _context.Process(target=load, args=(place, resource, run_id), kwargs=words)
     process.start()
     process.join(after)
