@@ -25,10 +25,10 @@ up: .venv/installed ## The same, and stay: prints the address of the UI.
 test: .venv/installed ## Run every test that needs no outside account.
 	$(BIN)/python -m pytest
 
-# The suites of the other sinks and the plans of faults take twenty minutes and know nothing of
+# The suites of the other sinks, and those of web APIs, take half an hour and know nothing of
 # Airflow: `make test` runs them.
 ELSEWHERE = $(foreach sink,clickhouse delta postgres,--ignore tests/core/sinks/test_$(sink).py) \
-  --ignore-glob '*_faults.py' --ignore-glob '*_fault_plan.py'
+  --ignore-glob '*_faults.py' --ignore-glob '*_fault_plan.py' --ignore-glob '*_conformance.py'
 
 test-core: ## Run the core's tests, kills excepted, in an environment without Airflow.
 	test -x .venv-core/bin/python || $(PYTHON) -m venv .venv-core
