@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= dev
+# One more than there are processors: a test mostly waits for a server.
+WORKERS ?= $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
+SIDE_BY_SIDE = --numprocesses $(WORKERS) --dist loadfile
 
 .PHONY: help
 help: ## Show what can be made.
@@ -23,7 +26,7 @@ up: .venv/installed ## The same, and stay: prints the address of the UI.
 
 .PHONY: test test-core chaos
 test: .venv/installed ## Run every test that needs no outside account.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # The suites of the other sinks, and those of web APIs, take half an hour and know nothing of
 # Airflow: `make test` runs them.
@@ -36,7 +39,7 @@ test-core: ## Run the core's tests, kills excepted, in an environment without Ai
 	.venv-core/bin/python -m demo.core_requirements > .venv-core/requirements.txt
 	.venv-core/bin/uv pip install --quiet --python .venv-core/bin/python --constraint constraints.txt -r .venv-core/requirements.txt
 	.venv-core/bin/uv pip install --quiet --python .venv-core/bin/python --no-deps --editable .
-	.venv-core/bin/python -m pytest tests/core -m 'not chaos' $(ELSEWHERE)
+	.venv-core/bin/python -m pytest $(SIDE_BY_SIDE) tests/core -m 'not chaos' $(ELSEWHERE)
 
 chaos: .venv/installed ## Kill loads 200 times at random points and compare with an undisturbed run.
 	SPOTIFY_IMPORTS_KILLS=200 $(BIN)/python -m pytest -m chaos --timeout 7200

@@ -75,7 +75,7 @@ async def pages(get: Get, *, count: int, concurrency: int) -> tuple[float, float
 
 async def with_ours(url: str, run: Callable[[Get], Awaitable[Any]], concurrency: int) -> Any:
     """Run with this package's HttpClient."""
-    from airflow_provider_spotify.core.clients.http import HttpClient, HttpSettings
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, HttpSettings
 
     settings = HttpSettings(base_url=url, concurrency=concurrency)
     async with HttpClient(settings) as http:
@@ -146,7 +146,7 @@ async def medians(url: str, *, calls: int) -> dict[str, float]:
     import aiohttp
     import orjson
 
-    from airflow_provider_spotify.core.clients.http import HttpClient, HttpSettings
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, HttpSettings
 
     times: dict[str, list[float]] = {"aiohttp": [], "HttpClient": [], "cache hit": []}
     with tempfile.TemporaryDirectory() as folder:

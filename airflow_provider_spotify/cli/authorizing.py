@@ -17,11 +17,11 @@ from pydantic import SecretStr
 from airflow_provider_spotify.cli.exits import OK
 from airflow_provider_spotify.cli.loopback import HOST, PATH, listening
 from airflow_provider_spotify.cli.storing import save, shown
-from airflow_provider_spotify.core.clients.http_auth import Send
-from airflow_provider_spotify.core.clients.http_settings import HttpSettings
-from airflow_provider_spotify.core.clients.http_transport import Transport
-from airflow_provider_spotify.core.clients.oauth_consent import Consent, Granted, granted
-from airflow_provider_spotify.core.clients.oauth_providers import PROVIDERS, OAuthProvider
+from airflow_provider_spotify.core.clients.http.auth import Send
+from airflow_provider_spotify.core.clients.http.settings import HttpSettings
+from airflow_provider_spotify.core.clients.http.transport import Transport
+from airflow_provider_spotify.core.clients.oauth.consent import Consent, Granted, granted
+from airflow_provider_spotify.core.clients.oauth.providers import PROVIDERS, OAuthProvider
 from airflow_provider_spotify.core.environment import connection
 from airflow_provider_spotify.core.errors import Cancelled, ConfigurationError
 from airflow_provider_spotify.core.model import Credentials

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from urllib.parse import urlsplit
 
-from airflow_provider_spotify.core.clients.oauth_consent import Consent, StateMismatch
+from airflow_provider_spotify.core.clients.oauth.consent import Consent, StateMismatch
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -22,9 +22,9 @@ def taped(arguments: argparse.Namespace) -> Iterator[None]:
         return
     if arguments.record and arguments.replay:
         raise ConfigurationError("--record and --replay exclude each other")
-    from airflow_provider_spotify.core.clients.http_record import Recorder
-    from airflow_provider_spotify.core.clients.http_replay import Player
-    from airflow_provider_spotify.core.clients.http_tape import running
+    from airflow_provider_spotify.core.clients.http.record import Recorder
+    from airflow_provider_spotify.core.clients.http.replay import Player
+    from airflow_provider_spotify.core.clients.http.tape import running
 
     if arguments.replay:
         with running(Player(Path(arguments.replay))):

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from airflow_provider_spotify.cli import main
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.config.compile import load_tenant
 from airflow_provider_spotify.core.config.problems import InvalidConfig
 from airflow_provider_spotify.core.errors import BudgetSpent, ConfigurationError

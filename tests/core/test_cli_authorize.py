@@ -19,8 +19,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from airflow_provider_spotify.cli.exits import BAD_CALL, OK, TRY_LATER
-from airflow_provider_spotify.core.clients.oauth_consent import challenge
-from airflow_provider_spotify.core.clients.oauth_providers import PROVIDERS
+from airflow_provider_spotify.core.clients.oauth.consent import challenge
+from airflow_provider_spotify.core.clients.oauth.providers import PROVIDERS
 from airflow_provider_spotify.core.environment import connection
 from tests.services.oauth_server import OAuthServer
 

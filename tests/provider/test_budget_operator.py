@@ -13,7 +13,7 @@ from aiohttp import web
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.operators.registry import operator_class
 from tests.services.http_server import HttpServer
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
-from airflow_provider_spotify.core.clients.http_tokens import forget_tokens
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
+from airflow_provider_spotify.core.clients.oauth.tokens import forget_tokens
 from airflow_provider_spotify.hooks.duckdb import DuckDBHook
 from airflow_provider_spotify.hooks.instagram import InstagramHook
 from airflow_provider_spotify.hooks.tiktok import TiktokHook

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_spotify.core.clients.http_oauth import forget_tokens
+from airflow_provider_spotify.core.clients.oauth.grants import forget_tokens
 from airflow_provider_spotify.hooks.duckdb import DuckDBHook
 from airflow_provider_spotify.hooks.soundcloud import SoundcloudHook
 from airflow_provider_spotify.operators.audio import SoundcloudImportOperator

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.hooks.duckdb import DuckDBHook
 from airflow_provider_spotify.hooks.graphql import GraphqlHook
 from airflow_provider_spotify.hooks.twitter import TwitterHook

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.process import CACHE, missing
+from tests.services.process import CACHE, alone, missing
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>tests</groupId><artifactId>{name}</artifactId><version>1</version>
@@ -27,12 +27,11 @@ def jars(name: str, coordinates: Sequence[str]) -> Path:
     """
     digest = hashlib.blake2b("\0".join(coordinates).encode(), digest_size=6).hexdigest()
     folder = CACHE / f"{name}-{digest}"
-    if folder.is_dir():
-        return folder
-    if shutil.which("mvn") is None:
+    if not folder.is_dir() and shutil.which("mvn") is None:
         missing(f"{name} needs Maven (apt install maven)")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+    with alone("maven") as cache, tempfile.TemporaryDirectory(dir=cache) as scratch:
+        if folder.is_dir():
+            return folder
         listed = "".join(_DEPENDENCY.format(*each.split(":")) for each in coordinates)
         pom = Path(scratch, "pom.xml")
         pom.write_text(_POM.format(name=name, dependencies=listed))
@@ -46,9 +45,4 @@ def jars(name: str, coordinates: Sequence[str]) -> Path:
         )
         if done.returncode:
             missing(f"Maven could not fetch {name}: {(done.stdout + done.stderr)[-1000:]}")
-        try:
-            fetched.rename(folder)
-        except OSError:  # another run was faster
-            if not folder.is_dir():
-                raise
-    return folder
+        return fetched.rename(folder)

@@ -20,7 +20,7 @@ from pymongo.database import Database
 
 from airflow_provider_spotify.core.clients.mongo import connect
 from airflow_provider_spotify.core.model import Credentials
-from tests.services.process import CACHE, free_port, listening, missing, running
+from tests.services.process import CACHE, alone, free_port, listening, missing, running
 
 URL = "SPOTIFY_IMPORTS_TEST_MONGODB_URL"
 _MODULE, _VERSION = "github.com/FerretDB/FerretDB", "v1.24.2"
@@ -79,15 +79,13 @@ def mongodb_database(mongodb: Credentials) -> Iterator[MongoDatabase]:
 def ferretdb() -> Path:
     """Return FerretDB's program, built once from the Go module; later runs find it in the cache."""
     program = CACHE / f"ferretdb-{_VERSION}"
-    if program.exists():
-        return program
-    if shutil.which("go") is None:
+    if not program.exists() and shutil.which("go") is None:
         missing(f"FerretDB is built with Go (https://go.dev/dl), or set {URL}")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+    with alone("ferretdb") as cache, tempfile.TemporaryDirectory(dir=cache) as scratch:
+        if program.exists():
+            return program
         _build(Path(scratch), built := Path(scratch, "ferretdb"))
-        built.replace(program)
-    return program
+        return built.replace(program)
 
 
 def _build(scratch: Path, program: Path) -> None:

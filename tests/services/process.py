@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +19,8 @@ import pytest
 
 CACHE = Path(__file__).parents[2] / ".cache" / "services"
 """What servers are made of, kept between runs; a new machine does without."""
+_first = random.Random().randrange(1_000)
+_ports = itertools.cycle(10_000 + (_first + step) % 1_000 for step in range(1_000))
 
 
 @contextmanager
@@ -88,10 +93,17 @@ def missing(reason: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on, and that nobody is given until a server has it.
+
+    The ports that the system hands out by itself begin at 32,768 (Linux, ip_local_port_range): from
+    below them, each process that runs tests side by side takes from a thousand of its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in _ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port + 1_000 * (worker % 20)))
+            return int(probe.getsockname()[1])
+    raise AssertionError("a cycle does not end")
 
 
 def listening(port: int) -> bool:
@@ -99,3 +111,12 @@ def listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def alone(name: str) -> Iterator[Path]:
+    """Give the cache's folder to one process at a time, for what is fetched or built but once."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield CACHE

@@ -19,11 +19,11 @@ from urllib.parse import quote
 import orjson
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from airflow_provider_spotify.core.clients.http import HttpClient
-from airflow_provider_spotify.core.clients.http_auth import Auth, BasicAuth, BearerAuth
-from airflow_provider_spotify.core.clients.http_errors import NotFound, RateLimited
-from airflow_provider_spotify.core.clients.http_messages import Response, plain
-from airflow_provider_spotify.core.clients.http_settings import BaseUrl, HttpSettings
+from airflow_provider_spotify.core.clients.http.auth import Auth, BasicAuth, BearerAuth
+from airflow_provider_spotify.core.clients.http.client import HttpClient
+from airflow_provider_spotify.core.clients.http.errors import NotFound, RateLimited
+from airflow_provider_spotify.core.clients.http.messages import Response, plain
+from airflow_provider_spotify.core.clients.http.settings import BaseUrl, HttpSettings
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

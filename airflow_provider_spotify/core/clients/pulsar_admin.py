@@ -9,7 +9,7 @@ from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Credentials
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
 
 _PARTITION = re.compile(r"-partition-\d+$")
 
@@ -20,7 +20,7 @@ async def topics_like(pattern: str, credentials: Credentials) -> list[str]:
     :param pattern: ``persistent://tenant/namespace/expression``
     :raises ConfigurationError: if the connection has no ``admin_url``, or the pattern is wrong
     """
-    from airflow_provider_spotify.core.clients.http import HttpClient, HttpSettings
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, HttpSettings
 
     namespace, _, expression = pattern.removeprefix("persistent://").rpartition("/")
     url = credentials.extra.get("admin_url")
@@ -42,7 +42,7 @@ async def topics_like(pattern: str, credentials: Credentials) -> list[str]:
 def _auth(credentials: Credentials) -> Auth | None:
     from pydantic import SecretStr
 
-    from airflow_provider_spotify.core.clients.http_auth import BasicAuth, BearerAuth
+    from airflow_provider_spotify.core.clients.http.auth import BasicAuth, BearerAuth
 
     secret = credentials.secret() or credentials.secret("token")
     if not secret:

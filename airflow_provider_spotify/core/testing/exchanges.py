@@ -17,10 +17,10 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from airflow_provider_spotify.core.clients.http_record import Recorder
-from airflow_provider_spotify.core.clients.http_replay import NotRecorded, Player
-from airflow_provider_spotify.core.clients.http_scrub import PERSONAL
-from airflow_provider_spotify.core.clients.http_tape import running
+from airflow_provider_spotify.core.clients.http.record import Recorder
+from airflow_provider_spotify.core.clients.http.replay import NotRecorded, Player
+from airflow_provider_spotify.core.clients.http.scrub import PERSONAL
+from airflow_provider_spotify.core.clients.http.tape import running
 
 __all__ = ["NotRecorded", "recorded", "replayed"]
 

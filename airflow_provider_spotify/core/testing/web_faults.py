@@ -36,7 +36,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.errors import ImporterError
 from airflow_provider_spotify.core.testing.sources import AnySource, rows_of
 from airflow_provider_spotify.core.testing.web_answers import BOMB_BYTES, Kind

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
-from airflow_provider_spotify.core.clients.http_tokens import forget_tokens
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
+from airflow_provider_spotify.core.clients.oauth.tokens import forget_tokens
 from airflow_provider_spotify.core.model import Chunk, Credentials
 from airflow_provider_spotify.core.sources.api.instagram import InstagramConfig, InstagramSource
 from tests.services.instagram_api.server import APP, SECRET, TOKEN, InstagramApi

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from airflow_provider_spotify.core.clients.http_body import Damaged
+from airflow_provider_spotify.core.clients.http.body import Damaged
 from airflow_provider_spotify.core.errors import DataError
 from airflow_provider_spotify.core.sources.web.export_text import Joined, Stream
 from airflow_provider_spotify.core.sources.web.progress import Slice

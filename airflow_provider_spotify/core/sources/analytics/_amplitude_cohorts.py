@@ -14,7 +14,7 @@ from urllib.parse import quote
 from airflow_provider_spotify.core.errors import DataError, TransientError
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient, Response
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Response
 
 _FIRST, _LONGEST = 1.0, 30.0
 """Seconds between two questions whether a cohort is computed; each wait doubles the one before."""

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from airflow_provider_spotify.core.errors import ImporterError, QuotaExhausted
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import Request, Response, Told
+    from airflow_provider_spotify.core.clients.http.client import Request, Response, Told
 
 SPARE_ERRORS = 2
 """Server errors that are left to others; with no more than these, asking stops for the hour."""
@@ -30,7 +30,7 @@ def quota(response: Response, now: datetime | None = None) -> Told | None:
 
     :param now: the time, with a zone; by default this machine's
     """
-    from airflow_provider_spotify.core.clients.http import Told
+    from airflow_provider_spotify.core.clients.http.client import Told
 
     now = now or datetime.now(UTC)
     told = _quota(response)
@@ -93,7 +93,7 @@ def exhausted(response: Response, now: datetime | None = None) -> ImporterError 
     Too many requests at once, or in a minute, are waited for here; tokens come back with the hour
     or the day, so the worker is freed.
     """
-    from airflow_provider_spotify.core.clients.http import RateLimited
+    from airflow_provider_spotify.core.clients.http.client import RateLimited
 
     if response.status not in (403, 429) or not (error := dict(_errors(response))):
         return None

@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_spotify.core.clients.http_body import Damaged
+from airflow_provider_spotify.core.clients.http.body import Damaged
 from airflow_provider_spotify.core.sources.web.progress import Slice
 
 _LONGEST = 4 * 2**20

@@ -34,8 +34,8 @@ from airflow_provider_spotify.core.sources.web.resource import Call, Resource, S
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_spotify.core.clients.http import HttpClient, Response
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Response
     from airflow_provider_spotify.core.sources.web.export_text import Stream
 
 _HOUR = timedelta(hours=1)
@@ -91,7 +91,7 @@ class AmplitudeSource(ExportSource[AmplitudeConfig]):
 
         :raises ConfigurationError: if the connection lacks one
         """
-        from airflow_provider_spotify.core.clients.http_auth import BasicAuth
+        from airflow_provider_spotify.core.clients.http.auth import BasicAuth
 
         login, password = self.credentials.login, self.credentials.password
         if not login or password is None:

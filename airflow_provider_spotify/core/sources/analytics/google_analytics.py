@@ -38,8 +38,13 @@ from airflow_provider_spotify.core.sources.web.progress import Slice, floor
 from airflow_provider_spotify.core.sources.web.resource import Call, Resource, Spans
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient, Request, Response, Told
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import (
+        HttpClient,
+        Request,
+        Response,
+        Told,
+    )
     from airflow_provider_spotify.core.sources.web.pages import Page, Position
 
 log = logging.getLogger(__name__)
@@ -75,7 +80,7 @@ class GoogleAnalyticsSource(WebSource[GoogleAnalyticsConfig]):
 
         :raises ConfigurationError: if it holds none, or no usable one
         """
-        from airflow_provider_spotify.core.clients.http_service_account import (
+        from airflow_provider_spotify.core.clients.oauth.service_account import (
             ServiceAccount,
             service_account_key,
         )

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from airflow_provider_spotify.core.clients.http_settings import Rate, RateLimit
+from airflow_provider_spotify.core.clients.http.settings import Rate, RateLimit
 from airflow_provider_spotify.core.errors import (
     ConfigurationError,
     ForbiddenError,
@@ -41,8 +41,8 @@ from airflow_provider_spotify.core.sources.web.resource import Call, Resource, S
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_spotify.core.clients.http import HttpClient, Response
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Response
     from airflow_provider_spotify.core.sources.web.export_text import Stream
     from airflow_provider_spotify.core.sources.web.pages import Position
 
@@ -107,7 +107,7 @@ class MixpanelSource(ExportSource[MixpanelConfig]):
 
         :raises ConfigurationError: if the connection lacks its name or its secret
         """
-        from airflow_provider_spotify.core.clients.http_auth import BasicAuth
+        from airflow_provider_spotify.core.clients.http.auth import BasicAuth
 
         login, password = self.credentials.login, self.credentials.password
         if not login or password is None:

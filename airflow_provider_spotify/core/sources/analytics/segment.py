@@ -30,7 +30,7 @@ from airflow_provider_spotify.core.sources.web.progress import Slice
 from airflow_provider_spotify.core.sources.web.resource import Call, Resource
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
     from airflow_provider_spotify.core.sources.web.pages import Page, Position
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class SegmentSource(KeyedSource[SegmentConfig]):
 
         :raises ConfigurationError: if the connection has none
         """
-        from airflow_provider_spotify.core.clients.http_auth import BasicAuth, BearerAuth
+        from airflow_provider_spotify.core.clients.http.auth import BasicAuth, BearerAuth
 
         token = self.credentials.secret()
         if not token:

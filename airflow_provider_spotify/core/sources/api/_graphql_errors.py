@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from airflow_provider_spotify.core.clients.http_errors import NotFound, RateLimited, ServerError
-from airflow_provider_spotify.core.clients.http_learning import Told
+from airflow_provider_spotify.core.clients.http.errors import NotFound, RateLimited, ServerError
+from airflow_provider_spotify.core.clients.http.learning import Told
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -18,7 +18,7 @@ from airflow_provider_spotify.core.sources.web.progress import Slice
 from airflow_provider_spotify.core.sources.web.resource import Call
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient, Response
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Response
     from airflow_provider_spotify.core.sources.api._instagram_insights import MediaInsights
     from airflow_provider_spotify.core.sources.api.instagram import InstagramConfig
 

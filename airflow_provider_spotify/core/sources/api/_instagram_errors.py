@@ -23,7 +23,7 @@ from airflow_provider_spotify.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import Response, Told
+    from airflow_provider_spotify.core.clients.http.client import Response, Told
 
 RATE = frozenset({4, 17, 32, 341, 613, *range(80000, 80015)})
 """Calls of the app, a user, a page, a business use case (80002: Instagram) are used up."""
@@ -87,7 +87,7 @@ def classify(response: Response, *, max_wait: float) -> ImporterError | None:
 
 def _of_object(code: int, subcode: int | None, said: str, message: str) -> ImporterError | None:
     """Return the error that concerns what was asked for, not who asked."""
-    from airflow_provider_spotify.core.clients.http_errors import NotFound
+    from airflow_provider_spotify.core.clients.http.errors import NotFound
 
     if code == 18:
         # At most 30 hashtags of one account in seven days.
@@ -110,13 +110,13 @@ def _of_object(code: int, subcode: int | None, said: str, message: str) -> Impor
 
 
 def _server_error(said: str) -> ImporterError:
-    from airflow_provider_spotify.core.clients.http_errors import ServerError
+    from airflow_provider_spotify.core.clients.http.errors import ServerError
 
     return ServerError(f"{said}; try again later")
 
 
 def _slow_down(said: str, response: Response, *, max_wait: float) -> ImporterError:
-    from airflow_provider_spotify.core.clients.http_errors import RateLimited
+    from airflow_provider_spotify.core.clients.http.errors import RateLimited
 
     told = learn(response)
     wait = (told.reset if told else None) or UNTOLD
@@ -131,7 +131,7 @@ def learn(response: Response) -> Told | None:
     ``X-App-Usage`` counts the app's calls, ``X-Business-Use-Case-Usage`` those of an account; both
     in percent, the latter with ``estimated_time_to_regain_access`` in minutes.
     """
-    from airflow_provider_spotify.core.clients.http import Told
+    from airflow_provider_spotify.core.clients.http.client import Told
 
     limits = [*_limits(response.headers)]
     if not limits:

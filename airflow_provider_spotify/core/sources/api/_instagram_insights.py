@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_spotify.core.clients.http_errors import NotFound
+from airflow_provider_spotify.core.clients.http.errors import NotFound
 from airflow_provider_spotify.core.sources.api._instagram_errors import MetricRefused, NoInsights
 from airflow_provider_spotify.core.sources.api._instagram_paging import edge
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient
+    from airflow_provider_spotify.core.clients.http.client import HttpClient
 
 _ALL = ("views", "reach", "shares", "total_interactions")
 _POST = (*_ALL, "likes", "comments", "saved", "reposts")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SecretStr
 
-from airflow_provider_spotify.core.clients.http_auth import BearerAuth
-from airflow_provider_spotify.core.clients.http_long_lived import LongLivedToken
-from airflow_provider_spotify.core.clients.token_store import token_store
+from airflow_provider_spotify.core.clients.http.auth import BearerAuth
+from airflow_provider_spotify.core.clients.oauth.long_lived import LongLivedToken
+from airflow_provider_spotify.core.clients.oauth.store import token_store
 from airflow_provider_spotify.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
     from airflow_provider_spotify.core.model import Credentials
 
 _REMEDY = "run: spotify-imports authorize instagram, or put a new token into the connection"

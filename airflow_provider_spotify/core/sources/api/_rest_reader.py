@@ -22,7 +22,7 @@ from airflow_provider_spotify.core.sources.web.progress import Mark, mark_name, 
 from airflow_provider_spotify.core.usage import Estimate
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient
+    from airflow_provider_spotify.core.clients.http.client import HttpClient
     from airflow_provider_spotify.core.sources.api.rest import RestConfig
 
 

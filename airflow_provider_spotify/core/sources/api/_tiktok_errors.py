@@ -18,7 +18,7 @@ from airflow_provider_spotify.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import Response
+    from airflow_provider_spotify.core.clients.http.client import Response
 
 _REMEDY = "authorise again (spotify-imports authorize tiktok)"
 _NO_TOKEN = frozenset({"access_token_invalid", "access_token_expired", "invalid_token"})
@@ -56,7 +56,7 @@ def _of_caller(code: str, said: str) -> ImporterError | None:
 
 
 def _of_request(code: str, said: str, message: str) -> ImporterError | None:
-    from airflow_provider_spotify.core.clients.http_errors import NotFound
+    from airflow_provider_spotify.core.clients.http.errors import NotFound
 
     if code == "not_found" or (code == "invalid_params" and "cannot find" in message):
         return NotFound(said)
@@ -71,7 +71,7 @@ _SEARCH = ("search id", "search_id", "count or cursor")
 
 
 def _of_server(code: str, said: str, response: Response) -> ImporterError:
-    from airflow_provider_spotify.core.clients.http_errors import (
+    from airflow_provider_spotify.core.clients.http.errors import (
         RateLimited,
         ServerError,
         retry_after,

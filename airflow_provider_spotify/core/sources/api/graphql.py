@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from airflow_provider_spotify.core.clients.http_settings import BaseUrl
+from airflow_provider_spotify.core.clients.http.settings import BaseUrl
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -44,8 +44,8 @@ from airflow_provider_spotify.core.sources.web.signing import BearerConfig, sign
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_spotify.core.clients.http import HttpClient, Response, Told
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Response, Told
     from airflow_provider_spotify.core.clients.json_arrow import JsonArrow
     from airflow_provider_spotify.core.sources.api._graphql_query import Query
     from airflow_provider_spotify.core.sources.api._graphql_types import Shape
@@ -180,7 +180,7 @@ class GraphqlSource(WebSource[GraphqlConfig]):
 
     def _wait(self, response: Response) -> float | None:
         """Return how long the headers, or what is left of a limit, ask to wait."""
-        from airflow_provider_spotify.core.clients.http_errors import retry_after
+        from airflow_provider_spotify.core.clients.http.errors import retry_after
 
         told = self.learn(response)
         asked = retry_after(response.headers)
@@ -201,7 +201,7 @@ class GraphqlSource(WebSource[GraphqlConfig]):
         return self._sorted(body, now)[1]
 
     def _sorted(self, body: Any, now: Slice) -> tuple[Sequence[Any], Sequence[Reject]]:
-        from airflow_provider_spotify.core.clients.http_errors import NotFound
+        from airflow_provider_spotify.core.clients.http.errors import NotFound
         from airflow_provider_spotify.core.sources.api._graphql_errors import sorted_out, told
 
         where = f"{self.config.resource} {now.key}".rstrip()

@@ -34,8 +34,8 @@ from airflow_provider_spotify.core.sources.web.progress import Extent, Slice
 from airflow_provider_spotify.core.sources.web.resource import Call, Resource, Spans
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient, Response, Told
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Response, Told
     from airflow_provider_spotify.core.sources.api._instagram_insights import MediaInsights
     from airflow_provider_spotify.core.sources.web.pages import Page
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from airflow_provider_spotify.core.clients.http_settings import BaseUrl, HttpSettings, RateLimit
+from airflow_provider_spotify.core.clients.http.settings import BaseUrl, HttpSettings, RateLimit
 from airflow_provider_spotify.core.config.rules import Duration
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
 from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Health, Window
@@ -40,7 +40,7 @@ from airflow_provider_spotify.core.sources.web.progress import furthest
 from airflow_provider_spotify.core.usage import Estimate
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient
+    from airflow_provider_spotify.core.clients.http.client import HttpClient
 
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|api-?key", re.IGNORECASE)
 
@@ -294,7 +294,7 @@ class RestSource(Source[RestConfig]):
         return Task(config, targets(config.path, config.params), window)
 
     def _client(self) -> HttpClient:
-        from airflow_provider_spotify.core.clients.http import HttpClient
+        from airflow_provider_spotify.core.clients.http.client import HttpClient
 
         config = self.config
         settings = HttpSettings(

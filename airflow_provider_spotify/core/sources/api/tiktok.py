@@ -33,8 +33,8 @@ from airflow_provider_spotify.core.sources.web.progress import Slice
 from airflow_provider_spotify.core.sources.web.resource import Call, Resource
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient, Request, Response
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Request, Response
     from airflow_provider_spotify.core.sources.web.rows import Reject
 
 _Ids = Annotated[str, StringConstraints(pattern=r"^\d+(,\d+)*$")]
@@ -101,7 +101,7 @@ class TiktokSource(KeyedSource[TiktokConfig]):
 
         :raises ConfigurationError: if the connection lacks what is needed
         """
-        from airflow_provider_spotify.core.clients.http_oauth import signed_in
+        from airflow_provider_spotify.core.clients.oauth.grants import signed_in
 
         credentials = self.credentials
         if self.config.research:
@@ -226,7 +226,7 @@ def numbers(key: str) -> Sequence[str]:
 
     :raises NotFound: if there are none
     """
-    from airflow_provider_spotify.core.clients.http_errors import NotFound
+    from airflow_provider_spotify.core.clients.http.errors import NotFound
 
     found = [each for each in key.split(",") if each.isascii() and each.isdigit()]
     if not found:

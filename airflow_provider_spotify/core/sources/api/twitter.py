@@ -39,8 +39,8 @@ from airflow_provider_spotify.core.sources.web.resource import Call, Resource, S
 from airflow_provider_spotify.core.usage import Budget, Estimate, Usage
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient, Request, Response
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Request, Response
     from airflow_provider_spotify.core.sources.web.rows import Reject
 
 Part = Literal["author", "referenced", "media", "place"]
@@ -119,8 +119,8 @@ class TwitterSource(WebSource[TwitterConfig]):
 
         :raises ConfigurationError: if the connection has neither
         """
-        from airflow_provider_spotify.core.clients.http_auth import BearerAuth
-        from airflow_provider_spotify.core.clients.http_oauth import signed_in
+        from airflow_provider_spotify.core.clients.http.auth import BearerAuth
+        from airflow_provider_spotify.core.clients.oauth.grants import signed_in
 
         credentials = self.credentials
         if credentials.secret("refresh_token"):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from airflow_provider_spotify.core.clients.http_errors import NotFound, RateLimited
+from airflow_provider_spotify.core.clients.http.errors import NotFound, RateLimited
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

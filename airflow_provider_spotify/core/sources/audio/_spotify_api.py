@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from airflow_provider_spotify.core.clients.http import (
+from airflow_provider_spotify.core.clients.http.client import (
     HttpClient,
     HttpSettings,
     NotFound,
     Response,
 )
-from airflow_provider_spotify.core.clients.http_oauth import OAuth2, signed_in
+from airflow_provider_spotify.core.clients.oauth.grants import OAuth2, signed_in
 from airflow_provider_spotify.core.errors import (
     ConfigurationError,
     DataError,

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from airflow_provider_spotify.core.clients.http_settings import BaseUrl, RateLimit
+from airflow_provider_spotify.core.clients.http.settings import BaseUrl, RateLimit
 from airflow_provider_spotify.core.config.rules import Duration
 from airflow_provider_spotify.core.sources.audio._spotify_ids import IdsFrom
 from airflow_provider_spotify.core.sources.audio._spotify_resources import RESOURCES, ResourceName

@@ -32,8 +32,8 @@ from airflow_provider_spotify.core.sources.web.rows import Reject
 from airflow_provider_spotify.core.sources.web.times import parse_time, write_time
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient, Response
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import HttpClient, Response
     from airflow_provider_spotify.core.sources.web.pages import Position
     from airflow_provider_spotify.core.sources.web.progress import Slice
 

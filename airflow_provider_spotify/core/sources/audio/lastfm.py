@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from airflow_provider_spotify.core.clients.http_settings import Rate, RateLimit
+from airflow_provider_spotify.core.clients.http.settings import Rate, RateLimit
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
 from airflow_provider_spotify.core.model import DatasetName
 from airflow_provider_spotify.core.sources.audio._lastfm_keys import Work
@@ -30,8 +30,8 @@ from airflow_provider_spotify.core.sources.web.progress import Slice
 from airflow_provider_spotify.core.sources.web.resource import Call, Newest, Resource, Spans
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import Response
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import Response
     from airflow_provider_spotify.core.sources.web.pages import Page, Position
 
 _FIVE_A_SECOND = Rate(count=5, per=timedelta(seconds=1))
@@ -118,7 +118,7 @@ class LastfmSource(KeyedSource[LastfmConfig]):
 
         :raises ConfigurationError: if the connection has none
         """
-        from airflow_provider_spotify.core.clients.http_auth import ApiKeyAuth
+        from airflow_provider_spotify.core.clients.http.auth import ApiKeyAuth
 
         key = self.credentials.secret()
         if not key:

@@ -23,7 +23,7 @@ from airflow_provider_spotify.core.sources.web.pages import dig
 from airflow_provider_spotify.core.sources.web.resource import Call, Resource
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
     from airflow_provider_spotify.core.sources.web.pages import Position
     from airflow_provider_spotify.core.sources.web.progress import Slice
 
@@ -112,7 +112,7 @@ class SoundcloudSource(KeyedSource[SoundcloudConfig]):
 
         :raises ConfigurationError: if client id or secret are missing, or nobody is "me"
         """
-        from airflow_provider_spotify.core.clients.http_oauth import signed_in
+        from airflow_provider_spotify.core.clients.oauth.grants import signed_in
 
         credentials = self.credentials
         if self.config.resource.startswith("my_") and not credentials.secret("refresh_token"):

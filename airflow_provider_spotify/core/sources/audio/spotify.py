@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from airflow_provider_spotify.core.clients.http_settings import HttpSettings
+from airflow_provider_spotify.core.clients.http.settings import HttpSettings
 from airflow_provider_spotify.core.errors import (
     ConfigurationError,
     ForbiddenError,

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_spotify.core.clients.http_settings import HttpSettings
+from airflow_provider_spotify.core.clients.http.settings import HttpSettings
 from airflow_provider_spotify.core.errors import ConfigurationError, ImporterError
 from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Health, Window
 from airflow_provider_spotify.core.sources.base import Source
@@ -39,8 +39,13 @@ from airflow_provider_spotify.core.sources.web.resource import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_spotify.core.clients.http import HttpClient, Request, Response, Told
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
+    from airflow_provider_spotify.core.clients.http.client import (
+        HttpClient,
+        Request,
+        Response,
+        Told,
+    )
     from airflow_provider_spotify.core.sources.web.pages import Page
     from airflow_provider_spotify.core.sources.web.reader import Reader
     from airflow_provider_spotify.core.sources.web.rows import Record, Reject
@@ -78,7 +83,7 @@ class WebSource(Source[W], Generic[W]):
 
     def learn(self, response: Response) -> Told | None:
         """Read what an answer tells of its limit; by default the headers in common use."""
-        from airflow_provider_spotify.core.clients.http_learning import rate_headers
+        from airflow_provider_spotify.core.clients.http.learning import rate_headers
 
         return rate_headers(response)
 
@@ -232,7 +237,7 @@ class WebSource(Source[W], Generic[W]):
 
     def client(self) -> HttpClient:
         """Return the client of this source's credentials."""
-        from airflow_provider_spotify.core.clients.http import HttpClient
+        from airflow_provider_spotify.core.clients.http.client import HttpClient
 
         config = self.config
         settings = HttpSettings(

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from airflow_provider_spotify.core.clients.http_settings import BaseUrl, RateLimit
+from airflow_provider_spotify.core.clients.http.settings import BaseUrl, RateLimit
 from airflow_provider_spotify.core.config.rules import Duration
 from airflow_provider_spotify.core.sources.base import SourceConfig
 

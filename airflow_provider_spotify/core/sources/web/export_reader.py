@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from airflow_provider_spotify.core.clients.http_body import Damaged
+from airflow_provider_spotify.core.clients.http.body import Damaged
 from airflow_provider_spotify.core.errors import DataError, ImporterError
 from airflow_provider_spotify.core.model import Chunk, Cursor, Window
 from airflow_provider_spotify.core.sources.web.export_rows import LineParser
@@ -29,7 +29,7 @@ from airflow_provider_spotify.core.sources.web.paging import cancel
 from airflow_provider_spotify.core.sources.web.progress import Slice, floor, marks_of
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient
+    from airflow_provider_spotify.core.clients.http.client import HttpClient
 
 log = logging.getLogger(__name__)
 

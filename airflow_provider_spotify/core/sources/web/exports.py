@@ -44,7 +44,7 @@ from airflow_provider_spotify.core.sources.web.resource import Spans
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from airflow_provider_spotify.core.clients.http import HttpClient
+    from airflow_provider_spotify.core.clients.http.client import HttpClient
     from airflow_provider_spotify.core.sources.web.export_text import Stream
 
 

@@ -14,7 +14,7 @@ from airflow_provider_spotify.core.sources.web.boundary import digest
 from airflow_provider_spotify.core.sources.web.pages import Page, Pagination, Position
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient
+    from airflow_provider_spotify.core.clients.http.client import HttpClient
 
 log = logging.getLogger(__name__)
 

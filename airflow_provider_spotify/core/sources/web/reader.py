@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_spotify.core.clients.http_errors import NotFound
+from airflow_provider_spotify.core.clients.http.errors import NotFound
 from airflow_provider_spotify.core.errors import ForbiddenError, TransientError
 from airflow_provider_spotify.core.model import Cursor, Window
 from airflow_provider_spotify.core.sources.web.newest import News
@@ -34,7 +34,7 @@ from airflow_provider_spotify.core.sources.web.resource import Newest, Progress,
 from airflow_provider_spotify.core.sources.web.rows import Record, Reject
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http import HttpClient
+    from airflow_provider_spotify.core.clients.http.client import HttpClient
     from airflow_provider_spotify.core.sources.web.base import WebSource
 
 _REREAD = 3

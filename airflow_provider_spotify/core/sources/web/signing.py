@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
-from airflow_provider_spotify.core.clients.http_settings import BaseUrl
-from airflow_provider_spotify.core.clients.token_store import token_store
+from airflow_provider_spotify.core.clients.http.settings import BaseUrl
+from airflow_provider_spotify.core.clients.oauth.store import token_store
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Credentials, Frozen
 
 if TYPE_CHECKING:
-    from airflow_provider_spotify.core.clients.http_auth import Auth
+    from airflow_provider_spotify.core.clients.http.auth import Auth
 
 
 class NoAuthConfig(Frozen):
@@ -108,7 +108,7 @@ def sign_in(config: AuthConfig | None, credentials: Credentials) -> Auth | None:
 
     :raises ConfigurationError: if the connection lacks a secret; the message names its field
     """
-    from airflow_provider_spotify.core.clients.http_auth import ApiKeyAuth, BasicAuth, BearerAuth
+    from airflow_provider_spotify.core.clients.http.auth import ApiKeyAuth, BasicAuth, BearerAuth
 
     if config is None:
         both = credentials.login and credentials.password
@@ -131,7 +131,7 @@ def sign_in(config: AuthConfig | None, credentials: Credentials) -> Auth | None:
 
 
 def _service_account(config: ServiceAccountConfig, credentials: Credentials) -> Auth:
-    from airflow_provider_spotify.core.clients.http_service_account import (
+    from airflow_provider_spotify.core.clients.oauth.service_account import (
         ServiceAccount,
         service_account_key,
     )
@@ -141,7 +141,7 @@ def _service_account(config: ServiceAccountConfig, credentials: Credentials) -> 
 
 
 def _long_lived(config: LongLivedConfig, credentials: Credentials) -> Auth:
-    from airflow_provider_spotify.core.clients.http_long_lived import LongLivedToken
+    from airflow_provider_spotify.core.clients.oauth.long_lived import LongLivedToken
 
     has_app = bool(credentials.login)
     places = ["access_token"] if has_app else ["access_token", "password"]
@@ -166,7 +166,7 @@ def _long_lived(config: LongLivedConfig, credentials: Credentials) -> Auth:
 
 
 def _oauth2(config: ClientCredentialsConfig | RefreshTokenConfig, credentials: Credentials) -> Auth:
-    from airflow_provider_spotify.core.clients.http_oauth import OAuth2
+    from airflow_provider_spotify.core.clients.oauth.grants import OAuth2
 
     refresh = isinstance(config, RefreshTokenConfig)
     # A public client has no secret, only a refresh token.

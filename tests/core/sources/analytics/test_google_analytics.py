@@ -14,8 +14,8 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
-from airflow_provider_spotify.core.clients.http_messages import Response
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
+from airflow_provider_spotify.core.clients.http.messages import Response
 from airflow_provider_spotify.core.errors import (
     DataError,
     ForbiddenError,

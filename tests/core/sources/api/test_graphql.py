@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from airflow_provider_spotify.core.clients.http_errors import NotFound, RateLimited
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.errors import NotFound, RateLimited
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.config.problems import InvalidConfig
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,

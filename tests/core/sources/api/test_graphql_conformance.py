@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import SecretStr
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.api._graphql_config import GraphqlConfig
 from airflow_provider_spotify.core.sources.api.graphql import GraphqlSource

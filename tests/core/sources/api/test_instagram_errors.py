@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from airflow_provider_spotify.core.clients.http import Response
-from airflow_provider_spotify.core.clients.http_tokens import forget_tokens
+from airflow_provider_spotify.core.clients.http.client import Response
+from airflow_provider_spotify.core.clients.oauth.tokens import forget_tokens
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr
 
-from airflow_provider_spotify.core.clients.http_tokens import forget_tokens
+from airflow_provider_spotify.core.clients.oauth.tokens import forget_tokens
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.api.instagram import InstagramConfig, InstagramSource
 from airflow_provider_spotify.core.testing.web_faults import WebFaults

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr, ValidationError
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
-from airflow_provider_spotify.core.clients.http_oauth import forget_tokens
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
+from airflow_provider_spotify.core.clients.oauth.grants import forget_tokens
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.api.rest import RestConfig, RestSource
 from airflow_provider_spotify.core.testing.sources import SourceConformance

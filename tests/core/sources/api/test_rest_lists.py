@@ -9,7 +9,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.errors import BudgetSpent
 from airflow_provider_spotify.core.model import Chunk, Credentials, Cursor
 from airflow_provider_spotify.core.sources.api.rest import SOURCE, RestConfig, RestSource

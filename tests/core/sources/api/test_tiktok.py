@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
-from airflow_provider_spotify.core.clients.http_tokens import forget_tokens
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
+from airflow_provider_spotify.core.clients.oauth.tokens import forget_tokens
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

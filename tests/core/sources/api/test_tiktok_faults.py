@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from airflow_provider_spotify.core.clients.http_tokens import forget_tokens
+from airflow_provider_spotify.core.clients.oauth.tokens import forget_tokens
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.api.tiktok import TiktokConfig, TiktokSource
 from airflow_provider_spotify.core.testing.web_faults import WebFaults

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.errors import (
     BudgetSpent,
     ConfigurationError,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import SecretStr
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.api.twitter import TwitterConfig, TwitterSource
 from airflow_provider_spotify.core.testing.sources import SourceConformance

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from airflow_provider_spotify.core.clients.http_oauth import forget_tokens
+from airflow_provider_spotify.core.clients.oauth.grants import forget_tokens
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_spotify.core.clients.http_oauth import forget_tokens
+from airflow_provider_spotify.core.clients.oauth.grants import forget_tokens
 from airflow_provider_spotify.core.sources.audio.soundcloud import SoundcloudSource
 from airflow_provider_spotify.core.testing.sources import SourceConformance
 from tests.services.soundcloud_api.fixtures import reader

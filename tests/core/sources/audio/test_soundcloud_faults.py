@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from airflow_provider_spotify.core.clients.http_oauth import forget_tokens
+from airflow_provider_spotify.core.clients.oauth.grants import forget_tokens
 from airflow_provider_spotify.core.errors import ImporterError
 from airflow_provider_spotify.core.sources.audio.soundcloud import SoundcloudSource
 from airflow_provider_spotify.core.testing.web_faults import WebFaults

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr, ValidationError
 
-from airflow_provider_spotify.core.clients.http import NotFound
+from airflow_provider_spotify.core.clients.http.client import NotFound
 from airflow_provider_spotify.core.errors import (
     AuthenticationError,
     ConfigurationError,

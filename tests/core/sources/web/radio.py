@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, SecretStr
 
-from airflow_provider_spotify.core.clients.http_auth import Auth, BearerAuth
+from airflow_provider_spotify.core.clients.http.auth import Auth, BearerAuth
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.web.base import WebSource
 from airflow_provider_spotify.core.sources.web.columns import Column

@@ -15,7 +15,7 @@ from tests.core.sources.web.radio import NOW, radio
 PATIENCE = 120
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    [__name__, "duckdb", "aiohttp", "airflow_provider_spotify.core.clients.http"]
+    [__name__, "duckdb", "aiohttp", "airflow_provider_spotify.core.clients.http.client"]
 )
 SETTINGS: dict[str, Any] = {"checkpoint": {"rows": 12}, "write": {"mode": "append"}}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_spotify.core.clients.http_limits import forget_limits
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.errors import QuotaExhausted
 from airflow_provider_spotify.core.model import LoadReport, Run, Window
 from airflow_provider_spotify.core.parts import part_of, publish_parts, split

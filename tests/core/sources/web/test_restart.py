@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from airflow_provider_spotify.core.clients.http_errors import NotFound
+from airflow_provider_spotify.core.clients.http.errors import NotFound
 from airflow_provider_spotify.core.sources.web.newest import NewestOrder, News
 from airflow_provider_spotify.core.sources.web.pages import Page, Pagination, Position, Tokens
 from airflow_provider_spotify.core.sources.web.paging import Listing, paged
