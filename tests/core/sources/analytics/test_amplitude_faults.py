@@ -32,5 +32,5 @@ class TestEventsFaults(WebFaults):
 
     def make_source(self, url: str) -> AmplitudeSource:
         return amplitude(
-            self.api, url=url, timeout="1s", retry_attempts=2, max_export_bytes=20 * 2**20
+            self.api, url=url, timeout="3s", retry_attempts=2, max_export_bytes=20 * 2**20
         )

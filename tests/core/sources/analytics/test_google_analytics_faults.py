@@ -33,7 +33,7 @@ class TestGoogleAnalyticsFaults(WebFaults):
 
     def make_source(self, url: str) -> GoogleAnalyticsSource:
         return analytics(
-            self.api, url=url, timeout="1s", retry_attempts=2, page_size=20, batch_size=20
+            self.api, url=url, timeout="3s", retry_attempts=2, page_size=20, batch_size=20
         )
 
     def insert(self) -> object:

@@ -43,7 +43,7 @@ class TestExportFaults(_Mixpanel):
         return mixpanel(
             self.api,
             url=url,
-            timeout="1s",
+            timeout="3s",
             retry_attempts=2,
             lookback="0s",
             max_export_bytes=20 * 2**20,
@@ -61,7 +61,7 @@ class TestProfilesFaults(_Mixpanel):
             self.api,
             url=url,
             resource="profiles",
-            timeout="1s",
+            timeout="3s",
             retry_attempts=2,
             batch_size=5,
             end=START,

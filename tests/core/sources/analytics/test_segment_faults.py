@@ -28,7 +28,7 @@ class _Faults(WebFaults):
         given = {
             "api_url": url,
             "space": SPACE,
-            "timeout": "1s",
+            "timeout": "3s",
             "retry_attempts": 2,
             "batch_size": 100,
             "end": "2026-11-20T00:00:00Z",

@@ -47,7 +47,7 @@ class TestConnection(WebFaults):
                 "pagination": {"kind": "relay", "size_variable": "first", "size": 12},
                 "incremental": {"variable": "since", "field": "playedAt"},
                 "introspect": True,
-                "timeout": "1s",
+                "timeout": "3s",
                 "retry_attempts": 2,
                 "batch_size": 15,
             }

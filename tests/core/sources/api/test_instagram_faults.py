@@ -40,7 +40,7 @@ class TestMediaFaults(WebFaults):
             "resource": "media",
             "page_size": 10,
             "batch_size": 10,
-            "timeout": "1s",
+            "timeout": "3s",
             "retry_attempts": 2,
         }
         extra = {"api_url": url, "account_id": ACCOUNT}

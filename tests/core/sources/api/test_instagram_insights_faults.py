@@ -42,7 +42,7 @@ class TestMediaInsightsFaults(WebFaults):
             "resource": "media_insights",
             "page_size": 6,
             "batch_size": 6,
-            "timeout": "1s",
+            "timeout": "3s",
             "retry_attempts": 2,
         }
         extra = {"api_url": url, "account_id": ACCOUNT}

@@ -61,7 +61,7 @@ class TestByNextUrl(WebFaults):
             "pagination": self.pagination,
             "auth": {"kind": "oauth2_client_credentials", "token_url": f"{url}/oauth/token"},
             "batch_size": 15,
-            "timeout": "2s",
+            "timeout": "3s",
             "retry_attempts": 2,
         }
         credentials = Credentials(host=url, login=CLIENT, password=SecretStr(SECRET))

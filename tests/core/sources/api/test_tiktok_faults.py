@@ -47,7 +47,7 @@ class TestVideosFaults(WebFaults):
         }
         credentials = Credentials(login=KEY, password=SecretStr(SECRET), extra=extra)
         config = TiktokConfig.model_validate(
-            {"resource": "videos", "batch_size": 20, "timeout": "1s", "retry_attempts": 2}
+            {"resource": "videos", "batch_size": 20, "timeout": "3s", "retry_attempts": 2}
         )
         return TiktokSource(config, credentials=credentials)
 

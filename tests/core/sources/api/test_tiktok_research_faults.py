@@ -47,7 +47,7 @@ class TestResearchVideosFaults(WebFaults):
             "end": "2026-04-20T00:00:00Z",
             "query": {"and": [_WHERE]},
             "batch_size": 50,
-            "timeout": "1s",
+            "timeout": "3s",
             "retry_attempts": 2,
         }
         return TiktokSource(TiktokConfig.model_validate(config), credentials=credentials)

@@ -48,7 +48,7 @@ class TestSearch(WebFaults):
         return self.server.url
 
     def make_source(self, url: str) -> TwitterSource:
-        given = {"api_url": f"{url}/2", "timeout": "1s", "retry_attempts": 2, "batch_size": 15}
+        given = {"api_url": f"{url}/2", "timeout": "3s", "retry_attempts": 2, "batch_size": 15}
         config = TwitterConfig.model_validate(
             {**given, "resource": "search_recent", "queries": ["#live"]}
         )

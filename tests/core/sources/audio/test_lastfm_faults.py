@@ -36,7 +36,7 @@ class TestRecentTracks(WebFaults):
         return self.server.url
 
     def make_source(self, url: str) -> LastfmSource:
-        how: dict[str, Any] = {"timeout": "1s", "retry_attempts": 2, "lookback": "0s"}
+        how: dict[str, Any] = {"timeout": "3s", "retry_attempts": 2, "lookback": "0s"}
         return reader(url, resource="recent_tracks", users=["rj", "mo-1"], **how)
 
     def insert(self) -> int:

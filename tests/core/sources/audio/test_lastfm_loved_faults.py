@@ -28,7 +28,7 @@ class TestLovedTracks(WebFaults):
         return self.server.url
 
     def make_source(self, url: str) -> LastfmSource:
-        how: dict[str, Any] = {"timeout": "1s", "retry_attempts": 2, "batch_size": 20}
+        how: dict[str, Any] = {"timeout": "3s", "retry_attempts": 2, "batch_size": 20}
         return reader(url, resource="loved_tracks", users=["rj", "mo-1"], **how)
 
     def insert(self) -> int:

@@ -45,7 +45,7 @@ class TestUserTracks(WebFaults):
         return reader(
             self.server,
             url=url,
-            timeout="1s",
+            timeout="3s",
             retry_attempts=2,
             resource="user_tracks",
             users=users,

@@ -36,7 +36,7 @@ class _OnServer(WebFaults):
         raise AssertionError("each test class has its own")
 
     def make_source(self, url: str) -> SpotifySource:
-        few = {"timeout": "2s", "retry_attempts": 2, "app_mode": self.app.mode, "concurrency": 3}
+        few = {"timeout": "3s", "retry_attempts": 2, "app_mode": self.app.mode, "concurrency": 3}
         return reader(Behind(url), self.app, user=self.user, **{**few, **self.config()})  # type: ignore[arg-type]
 
 

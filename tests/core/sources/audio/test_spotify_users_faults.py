@@ -36,7 +36,7 @@ class _OfUser(WebFaults):
         return self.server.state.library(DEVELOPMENT_APP.user)
 
     def source(self, url: str, **config: Any) -> SpotifySource:
-        few = {"timeout": "2s", "retry_attempts": 2, "concurrency": 3}
+        few = {"timeout": "3s", "retry_attempts": 2, "concurrency": 3}
         return reader(Behind(url), DEVELOPMENT_APP, user=True, **few, **config)  # type: ignore[arg-type]
 
 

@@ -38,7 +38,7 @@ class _OnRadio(WebFaults):
             self.resource,
             clock=NOW,
             channels=["one"],
-            timeout="1s",
+            timeout="3s",
             retry_attempts=2,
             concurrency=2,
         )
