@@ -46,6 +46,9 @@ class Estimate(Frozen):
 class Usage:
     """Counts what one run asks for; it stops where the budget ends.
 
+    :param requests: those that went out, also where a dropped connection had one sent again, and
+        also where the system dropped it before it could read the request
+    :param retries: those of them that followed a failed attempt, after a wait
     :param cache_hits: answers that were kept and not asked for
     :param revalidated: answers that were asked for, and are what was kept (304)
     :param waited: seconds spent on limits and between attempts
@@ -84,6 +87,10 @@ class Usage:
         if most is not None and self.requests >= most:
             raise BudgetSpent(f"the budget of {most} requests for one run is spent")
         self.requests += 1
+
+    def unsent(self) -> None:
+        """Take back a request that was counted and found no connection."""
+        self.requests -= 1
 
     def charge(self, records: int, *, price: float = 0.0) -> None:
         """Count records that came.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 
@@ -23,6 +25,7 @@ from airflow_provider_spotify.core.sources.api.rest import SOURCE, RestConfig
 from airflow_provider_spotify.core.usage import Budget, Estimate, Usage, limits_text, usage_text
 from tests.core.imports import MemorySource, duckdb_sink, ids, landed, plan
 from tests.services.http_server import Fault, HttpServer
+from tests.services.raw_http import KeptHttp
 
 SIZE, LAST = 5, 40
 
@@ -50,7 +53,7 @@ PAGED = {
 }
 
 
-def load(server: HttpServer, folder: Path, *, run: Run, **settings: Any) -> LoadReport:
+def load(server: HttpServer | KeptHttp, folder: Path, *, run: Run, **settings: Any) -> LoadReport:
     """Load the numbers; the source is built anew, as each task does."""
     config = RestConfig.model_validate(PAGED)
     source = SOURCE(config, credentials=Credentials(host=server.url), tenant="acme")
@@ -136,6 +139,25 @@ def test_a_repeated_request_is_paid_from_the_same_budget(
     report = load(server, tmp_path, run=Run(run_id="one"), budget={"requests": 4})
     assert report.stopped
     assert len(server.seen) == 4
+
+
+@pytest.mark.parametrize(("most", "pages"), [(4, 2), (5, 3)])
+def test_a_request_that_is_sent_again_on_a_new_connection_is_paid_for(
+    tmp_path: Path, most: int, pages: int
+) -> None:
+    """A server that drops each connection at its second request gets no more than the budget."""
+    forget_limits()
+
+    def page(line: str) -> bytes:
+        found = re.search(r"offset=(\d+)", line)
+        start = int(found[1]) if found else 0
+        return orjson.dumps({"items": [{"id": start + n} for n in range(1, SIZE + 1)]})
+
+    with KeptHttp(lambda number: number == 2, answer=page) as server:
+        report = load(server, tmp_path, run=Run(run_id="one"), budget={"requests": most})
+        assert report.usage["requests"] == server.requests == most
+    assert report.stopped == f"the budget of {most} requests for one run is spent"
+    assert landed(duckdb_sink(tmp_path)) == list(range(1, pages * SIZE + 1))
 
 
 YAML = """

@@ -7,11 +7,13 @@ more than :data:`BLOCK` bytes at once, whatever a few sent bytes would become.
 
 from __future__ import annotations
 
+import io
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 
+from airflow_provider_spotify.core.clients.http.room import Room
 from airflow_provider_spotify.core.errors import DataError, TransientError
 
 ACCEPTED = "gzip, deflate"
@@ -154,15 +156,22 @@ class Incoming(ABC):
                 yield block
         undo.end(framed=self.framed)
 
-    async def whole(self, *, most: int) -> bytes:
+    async def whole(self, *, most: int, room: Room) -> bytes:
         """Read the body to its end and close.
 
+        :param room: what it shares with the other answers under way; it may have to wait for them
         :raises DataError: if it is longer than ``most`` bytes
         """
+        held, body = room.held(), io.BytesIO()
         try:
-            hint = page(self, most=most).hint
-            return b"".join([block async for block in self.blocks(most=most, hint=hint)])
+            async for block in self.blocks(most=most, hint=page(self, most=most).hint):
+                if not held.add(len(block)):
+                    await held.wait()
+                body.write(block)
+            return body.getvalue()
         finally:
+            body.close()  # an error's traceback keeps this frame
+            held.end()
             await self.close()
 
 

@@ -21,6 +21,7 @@ from airflow_provider_spotify.core.clients.http.errors import (
     NotSent,
     RateLimited,
     ServerError,
+    dated,
     judge,
     require_json,
 )
@@ -77,11 +78,9 @@ class HttpClient(Streaming):
 
     :param auth: how to prove who we are; None: anonymous
     :param tenant: whose data it is; part of the cache's key
-    :param classify: looks at every answer first and may name the error it stands for, for APIs
-        whose statuses mislead (200 with an error body, 429 for what is forbidden)
+    :param classify: sees every answer first and may name its error, where statuses mislead
     :param usage: counts what is asked for, and stops where the run's budget ends
-    :param learn: reads what an answer tells of its limit, so that requests are held back before
-        the API refuses them; None: learn from refusals alone
+    :param learn: reads what an answer tells of its limit; None: learn from refusals alone
     :param bucket: names the limit that a request counts against, for an API with several: all that
         is learned, or asked for, holds for requests of the same bucket
     """
@@ -102,7 +101,7 @@ class HttpClient(Streaming):
         self._auth = auth
         self._tenant = tenant
         self._classify = classify
-        self._transport = Transport(settings, secrets=lambda: auth.secrets if auth else ())
+        self._transport = Transport(settings, secrets=lambda: self._secrets, usage=self.usage)
         self._learn = learn
         self._bucket = bucket
         self._slots = Slots(settings.concurrency)
@@ -269,9 +268,9 @@ class HttpClient(Streaming):
         else:
             await limiter.answered(mark)
         if error is not None:
-            raise error
+            raise dated(error, wait=self.settings.quota_wait.total_seconds())
         if is_json and response.status < 400:
-            require_json(request, response, secrets=self._auth.secrets if self._auth else ())
+            require_json(request, response, secrets=self._secrets)
         return response
 
     async def _told(self, response: Response, limiter: Limiter) -> Told | None:
@@ -289,15 +288,13 @@ class HttpClient(Streaming):
         error = self._classify(response) if self._classify else None
         if error is not None or (missing_ok and response.status in (404, 410)):
             return error
-        secrets = self._auth.secrets if self._auth else ()
-        return judge(request, response, max_wait=self._max_wait, secrets=secrets, told=told)
+        return judge(request, response, max_wait=self._max_wait, secrets=self._secrets, told=told)
 
     async def _follow(self, request: Request) -> Response:
         """Send, and go where redirects lead; each hop is signed, or not, for its own origin."""
-        secrets = self._auth.secrets if self._auth else ()
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._signed(request)
-            onward = redirect(request, response, secrets=secrets)
+            onward = redirect(request, response, secrets=self._secrets)
             if onward is None:
                 return response
             request = onward
@@ -325,6 +322,10 @@ class HttpClient(Streaming):
         with before_sending():
             return await auth.renew(refused, self._send)
 
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        return self._auth.secrets if self._auth else ()
+
     def unsigned(self, url: str) -> str:
         """Return a URL without our secrets, in case the system repeats them in its links."""
         return without(url, values=self._auth.secrets) if self._auth else url
@@ -340,7 +341,6 @@ class HttpClient(Streaming):
 
     async def _send(self, request: Request) -> Response:
         async with self._slots as since:
-            self.usage.ask()
             try:
                 response = await self._transport.send(request)
             except TransientError:

@@ -106,6 +106,19 @@ def _slow_down(
     return RateLimited(said, retry_after=wait)
 
 
+def dated(error: ImporterError, *, wait: float) -> ImporterError:
+    """Return an error as it is; a used-up quota that has no end, with a time to ask again.
+
+    That is no more than a guess, so it must not hold back requests that may have another quota.
+
+    :param wait: seconds
+    """
+    if not isinstance(error, QuotaExhausted) or error.retry_after is not None:
+        return error
+    said = f"{error}; the API does not say until when, so it is asked again in {wait:.0f} s"
+    return QuotaExhausted(said, retry_after=wait)
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that an answer asks to wait (RFC 9110, 10.2.3), if it says."""
     value = headers.get("retry-after", "").strip()

@@ -107,7 +107,13 @@ class HttpSettings(Frozen):
     :param server_error_attempts: how often one that the system fails at (5xx) is tried in all, for
         APIs that block whoever meets too many of these
     :param max_wait: a longer wait asked for by the system becomes QuotaExhausted
+    :param quota_wait: when to ask again after a quota was used up, where the system does not say
+        until when. An hour, as quotas are renewed by the hour (Meta) or the day (Google), and one
+        refused request in an hour costs little
     :param max_bytes: a longer body is an error; bounds memory
+    :param max_shared_bytes: what all bodies may hold together while they are read; of those that do
+        not fit in, one at a time is read on, up to ``max_bytes``, and the others wait within their
+        ``timeout``. 64 MiB are sixteen requests at once with pages of 4 MiB; an API's are below 1
     :param max_download_bytes: the same for ``download`` and ``stream``, which hold none in memory;
         bounds what fills a disk
     :param ca_certs: file of the authorities to trust, instead of the machine's own
@@ -129,7 +135,9 @@ class HttpSettings(Frozen):
     retry_attempts: int = Field(5, ge=1, le=20)
     server_error_attempts: int | None = Field(None, ge=1, le=20)
     max_wait: Duration = timedelta(seconds=60)
+    quota_wait: Duration = timedelta(hours=1)
     max_bytes: int = Field(256 * 1024 * 1024, ge=1)
+    max_shared_bytes: int = Field(64 * 1024 * 1024, ge=1)
     max_download_bytes: int = Field(16 * 1024**3, ge=1)
     ca_certs: Path | None = None
     cache_ttl: Duration | None = None

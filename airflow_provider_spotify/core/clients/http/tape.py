@@ -35,6 +35,12 @@ class Tape(Protocol):
 
 
 _RUNNING: list[Tape] = []
+_FORGETFUL: list[Callable[[], None]] = []
+
+
+def forgets(what: Callable[[], None]) -> None:
+    """Call this when a tape begins and when it ends: it drops what one must not give the other."""
+    _FORGETFUL.append(what)
 
 
 def tape() -> Tape | None:
@@ -54,14 +60,17 @@ def running(tape: Tape) -> Iterator[None]:
 
     :raises ConfigurationError: if one runs already
     """
-    from airflow_provider_spotify.core.clients.oauth.tokens import forget_tokens
-
     if _RUNNING:
         raise ConfigurationError("exchanges are recorded or replayed already in this process")
     _RUNNING.append(tape)
-    forget_tokens()
+    _forget()
     try:
         yield
     finally:
         _RUNNING.remove(tape)
-        forget_tokens()
+        _forget()
+
+
+def _forget() -> None:
+    for what in _FORGETFUL:
+        what()

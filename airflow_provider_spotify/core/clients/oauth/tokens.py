@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from airflow_provider_spotify.core.clients.http.auth import Auth, Send, with_header
 from airflow_provider_spotify.core.clients.http.messages import Request
+from airflow_provider_spotify.core.clients.http.tape import forgets
 from airflow_provider_spotify.core.clients.oauth.seal import Seal, Tokens
 from airflow_provider_spotify.core.clients.oauth.store import TokenStore
 from airflow_provider_spotify.core.errors import AuthenticationError
@@ -195,3 +196,6 @@ def forget_tokens() -> None:
     """Drop every token of this process; the next request asks for a new one."""
     with _GRANTS_LOCK:
         _GRANTS.clear()
+
+
+forgets(forget_tokens)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
 
-from airflow_provider_spotify.core.clients.http.client import RateLimited, Request, Response, Told
+from airflow_provider_spotify.core.clients.http.client import (
+    HttpClient,
+    HttpSettings,
+    RateLimited,
+    Request,
+    Response,
+    Told,
+)
 from airflow_provider_spotify.core.clients.http.errors import judge
+from airflow_provider_spotify.core.clients.http.limits import forget_limits
 from airflow_provider_spotify.core.clients.http.quota import exceeded
 from airflow_provider_spotify.core.errors import (
     ConfigurationError,
@@ -16,6 +25,7 @@ from airflow_provider_spotify.core.errors import (
     ImporterError,
     QuotaExhausted,
 )
+from tests.services.http_server import Fault, HttpServer
 
 REQUEST = Request("GET", "https://api.example.com/items")
 
@@ -92,3 +102,68 @@ def test_a_refusal_without_retry_after_waits_for_the_reset_it_tells(
     given = answer(429, {}, retry_after="7")
     kept = judge(REQUEST, given, max_wait=60, secrets=(), told=told)
     assert getattr(kept, "retry_after", None) == 7
+
+
+DAILY = Fault(403, body=google("dailyLimitExceeded"))
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    forget_limits()
+    with HttpServer() as server:
+        server.answers["/items"] = server.answers["/others"] = {"items": []}
+        yield server
+
+
+def settings(server: HttpServer, **more: Any) -> HttpSettings:
+    return HttpSettings.model_validate({"base_url": server.url, **more})
+
+
+@pytest.mark.parametrize(("more", "wait"), [({}, 3600), ({"quota_wait": "20m"}, 1200)])
+async def test_a_quota_that_says_no_end_is_asked_again_after_a_time(
+    server: HttpServer, more: dict[str, Any], wait: int
+) -> None:
+    """Without a time the task could not be put off; it would fail, or ask again at once."""
+    server.plan("/items", DAILY)
+    async with HttpClient(settings(server, **more)) as http:
+        with pytest.raises(QuotaExhausted) as caught:
+            await http.get_json("items")
+    assert caught.value.retry_after == wait
+    assert "403 (said in full); the quota is used up; the API does not say" in str(caught.value)
+    assert f"asked again in {wait} s" in str(caught.value)
+    assert len(server.asked("/items")) == 1
+
+
+async def test_a_guessed_end_holds_back_no_other_request(server: HttpServer) -> None:
+    """What else the credential may still ask for, and what is free again earlier, is asked for."""
+    server.plan("/items", DAILY)
+    async with HttpClient(settings(server)) as http:
+        with pytest.raises(QuotaExhausted):
+            await http.get_json("items")
+        assert await http.get_json("others") == {"items": []}
+        assert await http.get_json("items") == {"items": []}
+
+
+async def test_an_end_that_was_told_is_kept_and_holds_back_the_others(server: HttpServer) -> None:
+    """No guess replaces what the API knows."""
+    server.plan("/items", Fault(403, {"Retry-After": "7200"}, google("dailyLimitExceeded")))
+    async with HttpClient(settings(server)) as http:
+        for path in ("items", "others"):
+            with pytest.raises(QuotaExhausted) as caught:
+                await http.get_json(path)
+            assert caught.value.retry_after == pytest.approx(7200, abs=3)
+            assert "does not say" not in str(caught.value)
+    assert server.asked("/others") == []
+
+
+async def test_a_quota_that_classify_names_without_an_end_gets_one_too(server: HttpServer) -> None:
+    """So no source can forget it."""
+    server.answers["/items"] = {"error": "no more today"}
+
+    def classify(response: Response) -> ImporterError | None:
+        return QuotaExhausted("no more today") if b"no more" in response.body else None
+
+    async with HttpClient(settings(server), classify=classify) as http:
+        with pytest.raises(QuotaExhausted, match="no more today; the API does not say") as caught:
+            await http.get_json("items")
+    assert caught.value.retry_after == 3600
