@@ -7,27 +7,19 @@ that of August 2026 (2.167, ``post``); ``vocabularies`` says which ones it takes
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
 
-from tests.services.twitter_api.data import Json, World, post_id, renamed
-from tests.services.twitter_api.fields import joined, trimmed, wanted
-from tests.services.web_api.errors import ApiError
+from tests.services.twitter_api.data import Json, World
+from tests.services.twitter_api.fields import joined, wanted
+from tests.services.twitter_api.pages import TwitterPages, with_errors, zulu
 from tests.services.web_api.limits import Limit, Room
-from tests.services.web_api.params import Query
-from tests.services.web_api.server import WebApi
-from tests.services.web_api.tokens import Token
 
 BEARER = "app-bearer-AAAA4711"
 CLIENT, SECRET, REFRESH = "x-client", "x-secret-55e1", "rt-first-8812"
-PROBLEMS = "https://api.x.com/2/problems"
-_KINDS = {400: "invalid-request", 401: "about:blank", 403: "client-forbidden",
-          404: "resource-not-found", 429: "rate-limit-exceeded"}  # fmt: skip
 
 
 def _told(room: Room) -> dict[str, str]:
@@ -38,7 +30,7 @@ def _told(room: Room) -> dict[str, str]:
     }
 
 
-class TwitterApi(WebApi):
+class TwitterApi(TwitterPages):
     """X, for one app and one of its users."""
 
     free = ("/2/oauth2/",)
@@ -46,14 +38,12 @@ class TwitterApi(WebApi):
     def __init__(
         self, *, posts: int = 230, users: int = 40, seed: int = 5, now: datetime | None = None
     ) -> None:
-        super().__init__()
-        self.world = World(posts=posts, users=users, seed=seed, now=now or datetime.now(UTC))
+        now = now or datetime.now(UTC)
+        super().__init__(World(posts=posts, users=users, seed=seed, now=now))
         self.tokens.fixed(BEARER, "app")
         self.tokens.clients[CLIENT] = SECRET
         self.tokens.refresh[REFRESH] = "1000"
         self.tokens.rotate = True
-        self.void_before = 0.0
-        self.vocabularies = {"tweet", "post"}
         self.entitled = True
         self.limits = [
             Limit(450, 900.0, path="/2/tweets/search/recent", told=_told, refused=_told),
@@ -68,11 +58,6 @@ class TwitterApi(WebApi):
             for n in range(count):
                 self.world.post(at + timedelta(milliseconds=n + 1), author=author)
         return count
-
-    def end_page_tokens(self) -> None:
-        """Let every token of a next page end now."""
-        with self.lock:
-            self.void_before = time.time()
 
     def delete(self, id_: str) -> None:
         """Delete a post: it is gone from every listing."""
@@ -100,19 +85,6 @@ class TwitterApi(WebApi):
             web.get("/2/lists/{id}/tweets", self.list_posts),
             web.get("/2/lists/{id}/members", self.members),
         ]
-
-    def error(self, status: int, message: str, **more: Any) -> ApiError:
-        """Refuse with a problem (RFC 7807)."""
-        kind = _KINDS.get(status, "about:blank")
-        body: Json = {"title": kind.replace("-", " ").title(), "status": status}
-        body |= {"type": kind if ":" in kind else f"{PROBLEMS}/{kind}"}
-        if status == 400:
-            body |= {"detail": "One or more parameters to your request was invalid."}
-            body |= {"errors": [{"message": message}]}
-        else:
-            body |= {"detail": message}
-        headers = {"Content-Type": "application/problem+json"}
-        return ApiError(status, {**body, **more}, headers=headers)
 
     async def give(self, request: web.Request) -> Any:
         """POST /2/oauth2/token (RFC 6749); each refresh token works once."""
@@ -181,7 +153,7 @@ class TwitterApi(WebApi):
         query.done()
         body = joined(self.world, [found[id_] for id_ in ids if id_ in found], asked)
         missing = [self.missing("tweet", "ids", id_) for id_ in ids if id_ not in found]
-        return self._spoken(_with(body, missing), asked.vocabulary)
+        return self._spoken(with_errors(body, missing), asked.vocabulary)
 
     # ---- users -----------------------------------------------------------------------------
 
@@ -247,7 +219,7 @@ class TwitterApi(WebApi):
         while at < high:
             upto = min(high, at + timedelta(seconds=unit - at.timestamp() % unit))
             hit = [e for e in found if at <= datetime.fromisoformat(e["created_at"]) < upto]
-            data.append({"start": _zulu(at), "end": _zulu(upto), "tweet_count": len(hit)})
+            data.append({"start": zulu(at), "end": zulu(upto), "tweet_count": len(hit)})
             at = upto
         body: Json = {
             "data": data,
@@ -256,152 +228,3 @@ class TwitterApi(WebApi):
         if low > start:
             body["meta"]["next_token"] = self._token(low.isoformat())
         return self._spoken(body, "tweet" if "tweet" in self.vocabularies else "post")
-
-    # ---- what they share -------------------------------------------------------------------
-
-    def missing(self, kind: str, parameter: str, id_: str, **more: Any) -> Json:
-        """Return the problem that says that there is no such resource."""
-        return {
-            "value": id_, "resource_id": id_, "resource_type": kind, "parameter": parameter,
-            "title": "Not Found Error",
-            "detail": f"Could not find {kind} with {parameter}: [{id_}].",
-            "type": f"{PROBLEMS}/resource-not-found", **more,
-        }  # fmt: skip
-
-    def _user(self, request: web.Request) -> Json | None:
-        """Return the 200 that holds errors only, where a user is gone or protected."""
-        id_ = request.match_info["id"]
-        if not id_.isdigit():
-            raise self.error(400, f"The `id` query parameter value [{id_}] is not valid")
-        user = self.world.users.get(id_)
-        if user is None:
-            return {"errors": [self.missing("user", "id", id_)]}
-        if not user["protected"]:
-            return None
-        said = f"Sorry, you are not authorized to see the user with id: [{id_}]."
-        problem = self.missing("user", "id", id_, title="Authorization Error", detail=said)
-        return {"errors": [problem | {"type": f"{PROBLEMS}/not-authorized-for-resource"}]}
-
-    def _several(self, query: Query, name: str) -> list[str]:
-        keys = query.several(name)
-        if not 1 <= len(keys) <= 100:
-            raise self.error(400, f"The `{name}` query parameter must have 1 to 100 values")
-        return keys
-
-    def _lookup(self, query: Query, name: str, find: Callable[[str], Json | None]) -> Any:
-        keys = self._several(query, name)
-        fields = query.several("user.fields")
-        query.done()
-        found = [
-            trimmed(user, ("id", "name", "username"), fields) for k in keys if (user := find(k))
-        ]
-        missing = [self.missing("user", name, key) for key in keys if find(key) is None]
-        return self._spoken(_with({"data": found} if found else {}, missing), self._one)
-
-    @property
-    def _one(self) -> str:
-        return "tweet" if "tweet" in self.vocabularies else "post"
-
-    def _user_page(self, request: web.Request, users: Sequence[Json], high: int) -> Any:
-        query = self.query(request)
-        size = query.integer("max_results", 100, low=1, high=high)
-        after = self._position(query.text("pagination_token"))
-        fields = query.several("user.fields")
-        query.done()
-        start = int(after or 0)
-        page = users[start : start + size]
-        body: Json = {"meta": {"result_count": len(page)}}
-        if page:
-            body["data"] = [trimmed(user, ("id", "name", "username"), fields) for user in page]
-        if start + size < len(users):
-            body["meta"]["next_token"] = self._token(str(start + size))
-        return self._spoken(body, self._one)
-
-    def _time(self, query: Query, name: str) -> datetime | None:
-        text = query.text(name, pattern=r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
-        return datetime.fromisoformat(text) if text else None
-
-    def _between(self, query: Query, found: list[Json], *, days: int | None = None) -> list[Json]:
-        """Apply times and ids; the recent endpoints refuse what is older than seven days."""
-        now = datetime.now(UTC)
-        start, end = self._time(query, "start_time"), self._time(query, "end_time")
-        since = query.text("since_id", pattern=r"[0-9]{1,19}")
-        until = query.text("until_id", pattern=r"[0-9]{1,19}")
-        if end and end > now - timedelta(seconds=10):
-            raise self.error(400, "'end_time' must be a minimum of 10 seconds prior to the request")
-        if days is not None:
-            oldest = now - timedelta(days=days)
-            if (start and start < oldest) or (end and end < oldest):
-                raise self.error(400, f"'start_time' must be on or after {_zulu(oldest)}")
-            if since and int(since) < int(post_id(oldest)):
-                raise self.error(
-                    400, "'since_id' must be a tweet id created after " + _zulu(oldest)
-                )
-        low, high = int(since or 0), int(until or 2**63)
-        first = None if since else start
-        return [
-            each for each in found
-            if low < int(each["id"]) < high
-            and (first is None or datetime.fromisoformat(each["created_at"]) >= first)
-            and (until or end is None or datetime.fromisoformat(each["created_at"]) < end)
-        ]  # fmt: skip
-
-    def _page(
-        self,
-        query: Query,
-        found: Sequence[Json],
-        *,
-        high: int,
-        low: int,
-        search: bool = False,
-        ranged: bool = True,
-    ) -> Any:
-        size = query.integer("max_results", 10 if search else 100, low=low, high=high)
-        after = self._position(query.text("pagination_token") or query.text("next_token"))
-        if search:
-            query.choice("sort_order", ("recency", "relevancy"))
-        asked = wanted(query, self.vocabularies)
-        query.done()
-        start = next((n for n, each in enumerate(found) if each["id"] == after), -1) + 1
-        if after and not start:  # the post that the token pointed at is gone
-            start = sum(int(each["id"]) >= int(after) for each in found)
-        page = found[start : start + size]
-        body = joined(self.world, page, asked) if page else {}
-        body["meta"] = {"result_count": len(page)}
-        if page and ranged:
-            body["meta"] |= {"newest_id": page[0]["id"], "oldest_id": page[-1]["id"]}
-        if start + size < len(found):
-            body["meta"]["next_token"] = self._token(page[-1]["id"])
-        return self._spoken(body, asked.vocabulary)
-
-    @staticmethod
-    def _spoken(body: Json, vocabulary: str) -> Any:
-        return renamed(body) if vocabulary == "post" else body
-
-    @staticmethod
-    def _token(state: str) -> str:
-        return base64.b32hexencode(f"{time.time()}|{state}".encode()).decode().rstrip("=").lower()
-
-    def _position(self, token: str | None) -> str | None:
-        if token is None:
-            return None
-        try:
-            padded = token.upper() + "=" * (-len(token) % 8)
-            at, _, state = base64.b32hexdecode(padded).decode().partition("|")
-            ended = float(at) < self.void_before
-        except ValueError:
-            ended = True
-        if ended:
-            raise self.error(400, f"Invalid 'next_token':'{token}'. 'next_token' is invalid")
-        return state
-
-
-def _with(body: Json, errors: list[Json]) -> Json:
-    return {**body, "errors": [*body.get("errors", ()), *errors]} if errors else body
-
-
-def _zulu(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
-__all__ = ["BEARER", "CLIENT", "REFRESH", "SECRET", "Token", "TwitterApi"]

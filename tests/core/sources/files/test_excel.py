@@ -1,106 +1,21 @@
-"""Workbooks: the conformance suite, and what is special to sheets and cells."""
+"""Workbooks: the conformance suite, sheets, headers, and what is no workbook."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
-import pyarrow as pa
 import pytest
-import xlsxwriter
-import xlwt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from airflow_provider_spotify.core.errors import ConfigurationError, DataError
-from airflow_provider_spotify.core.sources.files.excel import ExcelConfig, ExcelSource
+from airflow_provider_spotify.core.sources.files.excel import ExcelSource
 from airflow_provider_spotify.core.testing.sources import SourceConformance, read
-
-Sheets = Mapping[str, Sequence[Sequence[Any]]]
-MANIFEST = '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
-FORMATS = {date: "yyyy-mm-dd", datetime: "yyyy-mm-dd hh:mm:ss", time: "hh:mm:ss"}
-
-
-def source(path: Path, **config: Any) -> ExcelSource:
-    return ExcelSource(ExcelConfig(path=str(path), **config))
-
-
-def rows(path: Path, **config: Any) -> list[dict[str, Any]]:
-    return [row for c in read(source(path, **config)) for row in c.batch.to_pylist()]
-
-
-def xlsx(path: Path, sheets: Sheets, edit: Callable[[Any], None] = lambda book: None) -> Path:
-    """Write a workbook; ``edit`` may do more to it."""
-    with xlsxwriter.Workbook(str(path)) as book:
-        formats = {kind: book.add_format({"num_format": f}) for kind, f in FORMATS.items()}
-        formats[timedelta] = book.add_format({"num_format": "[h]:mm:ss"})
-        for title, lines in sheets.items():
-            sheet = book.add_worksheet(title)
-            for y, line in enumerate(lines):
-                for x, cell in enumerate(line):
-                    if cell is not None:
-                        sheet.write(y, x, cell, formats.get(type(cell)))
-        edit(book)
-    return path
-
-
-def xls(path: Path, sheets: Sheets) -> Path:
-    """Write a workbook of Excel 97."""
-    book = xlwt.Workbook()
-    for title, lines in sheets.items():
-        sheet = book.add_sheet(title)
-        for y, line in enumerate(lines):
-            for x, cell in enumerate(line):
-                style = xlwt.easyxf(num_format_str=FORMATS.get(type(cell), "General"))
-                if cell is not None:
-                    sheet.write(y, x, cell, style)
-    book.save(str(path))
-    return path
-
-
-def ods(path: Path, sheets: Sheets) -> Path:
-    """Write an OpenDocument spreadsheet, as little of it as the format asks for."""
-    spaces = "".join(
-        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-        for name in ("office", "table", "text")
-    )
-    tables = "".join(
-        f'<table:table table:name="{title}">{"".join(map(_ods_row, lines))}</table:table>'
-        for title, lines in sheets.items()
-    )
-    body = f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
-    kind = "application/vnd.oasis.opendocument.spreadsheet"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("mimetype", kind)
-        file.writestr("META-INF/manifest.xml", MANIFEST)
-        file.writestr(
-            "content.xml", f"<office:document-content{spaces}>{body}</office:document-content>"
-        )
-    return path
-
-
-def _ods_row(line: Sequence[Any]) -> str:
-    return f"<table:table-row>{''.join(map(_ods_cell, line))}</table:table-row>"
-
-
-def _ods_cell(cell: Any) -> str:
-    if cell is None:
-        return "<table:table-cell/>"
-    kind, value = "string", f"<text:p>{escape(str(cell))}</text:p>"
-    said = ""
-    if isinstance(cell, bool):
-        kind, said = "boolean", f'office:boolean-value="{str(cell).lower()}"'
-    elif isinstance(cell, int | float):
-        kind, said = "float", f'office:value="{cell}"'
-    elif isinstance(cell, date):
-        kind, said = "date", f'office:date-value="{cell.isoformat()}"'
-    return f'<table:table-cell office:value-type="{kind}" {said}>{value}</table:table-cell>'
+from tests.core.sources.files.workbooks import ALL, ods, rows, source, xls, xlsx
 
 
 class TestConformance(SourceConformance):
@@ -133,109 +48,7 @@ class TestConformance(SourceConformance):
         return 2
 
 
-MOMENT = datetime(2026, 3, 29, 1, 30, 5)
-ALL = [
-    ["id", "name", "share", "ok", "day", "at"],
-    [1, "007", 0.5, True, date(2026, 1, 2), MOMENT],
-    [],
-    [2, "grün & <b>", 1, False, date(1999, 12, 31), datetime(2026, 1, 1)],
-    [None, None, None, None, None, None],
-    [3, None, -2.25, None, None, None],
-]
-
-
-@pytest.mark.parametrize("write", [xlsx, xls, ods], ids=lambda write: write.__name__)
-def test_cells_have_their_types_in_every_format(tmp_path: Path, write: Callable[..., Path]) -> None:
-    """Whole numbers, numbers, truth values, dates, moments and text; empty rows are nothing."""
-    (chunk,) = read(source(write(tmp_path / "a.bin", {"first": ALL})))
-    types = dict(zip(chunk.batch.schema.names, chunk.batch.schema.types, strict=True))
-    assert types == {
-        "id": pa.int64(),
-        "name": pa.string(),
-        "share": pa.float64(),
-        "ok": pa.bool_(),
-        "day": pa.date32(),
-        "at": pa.timestamp("us"),
-    }
-    expected = [line for line in ALL[1:] if any(line)]
-    assert [list(row.values()) for row in chunk.batch.to_pylist()] == expected
-
-
-def test_times_and_durations_are_kept(tmp_path: Path) -> None:
-    """A time of day and a span of more than a day are what they are."""
-    path = xlsx(tmp_path / "a.xlsx", {"s": [["t", "d"], [time(23, 59), timedelta(hours=49)]]})
-    assert rows(path) == [{"t": time(23, 59), "d": timedelta(hours=49)}]
-
-
-@pytest.mark.parametrize(
-    ("cells", "expected"),
-    [
-        ([1, 2.0, -3], [1, 2, -3]),
-        ([1, 2.5], [1.0, 2.5]),
-        ([1, "n/a", 2.5], ["1", "n/a", "2.5"]),
-        ([date(2026, 1, 2), "soon"], ["2026-01-02", "soon"]),
-        ([True, 1], ["true", "1"]),
-        (["007", "8"], ["007", "8"]),
-        ([1e300, 2**53], [1e300, 2.0**53]),
-    ],
-)
-def test_cells_that_differ_become_what_holds_them(
-    tmp_path: Path, cells: list[Any], expected: list[Any]
-) -> None:
-    """Numbers become integers if all are whole; kinds that differ become text."""
-    path = xlsx(tmp_path / "a.xlsx", {"s": [["x"], *([cell] for cell in cells)]})
-    found = [row["x"] for row in rows(path)]
-    assert found == expected
-    assert [type(value) for value in found] == [type(value) for value in expected]
-
-
-def test_a_formula_is_its_last_result(tmp_path: Path) -> None:
-    """Formulas give the value that was saved with them; one that failed gives none."""
-
-    def edit(book: Any) -> None:
-        sheet = book.get_worksheet_by_name("s")
-        sheet.write_formula("A2", "=1+1", value=2)
-        sheet.write_formula("B2", '=UPPER("a")', value="A")
-        sheet.write_formula("C2", "=1/0", value="#DIV/0!")
-
-    path = xlsx(tmp_path / "a.xlsx", {"s": [["n", "t", "bad"]]}, edit)
-    assert rows(path) == [{"n": 2, "t": "A", "bad": None}]
-
-
-def test_a_merged_cell_is_its_first_cell_or_all_of_them(tmp_path: Path) -> None:
-    """A merged value stands in the first of its cells, and with ``fill_merged`` in all."""
-
-    def edit(book: Any) -> None:
-        book.get_worksheet_by_name("s").merge_range("B3:C5", "north")
-
-    lines = [["id", "region", "zone"], [1, "east", "e"], [2], [3], [4], [5, "west", "w"]]
-    path = xlsx(tmp_path / "a.xlsx", {"s": lines}, edit)
-    plain = [tuple(row.values()) for row in rows(path)]
-    assert plain == [
-        (1, "east", "e"),
-        (2, "north", None),
-        (3, None, None),
-        (4, None, None),
-        (5, "west", "w"),
-    ]
-    filled = [tuple(row.values())[1:] for row in rows(path, fill_merged=True, batch_size=2)]
-    assert filled == [("east", "e"), *[("north", "north")] * 3, ("west", "w")]
-
-
-def test_resuming_inside_of_a_merged_cell_fills_it(tmp_path: Path) -> None:
-    """What a batch ended within goes on in the next one, also after a stop."""
-
-    def edit(book: Any) -> None:
-        book.get_worksheet_by_name("s").merge_range("B2:B4", "north")
-
-    path = xlsx(tmp_path / "a.xlsx", {"s": [["id", "region"], [1], [2], [3]]}, edit)
-    made = source(path, fill_merged=True, batch_size=2)
-    first = read(made, limit=1)[0]
-    (rest,) = read(made, first.cursor)
-    assert rest.batch.to_pylist() == [{"id": 3, "region": "north"}]
-
-
-BOOK = {
+BOOK: dict[str, list[list[Any]]] = {
     "2026-01": [["id"], [1]],
     "2026-02": [["id", "x"], [2, "b"]],
     "notes": [["what"], ["text"]],
@@ -279,7 +92,8 @@ def test_no_such_sheet_offers_the_nearest(tmp_path: Path) -> None:
 
 def test_rows_above_the_header_are_skipped(tmp_path: Path) -> None:
     """``skip_rows`` counts the sheet's own rows; empty ones before the header are passed over."""
-    lines = [["Report of May"], [], ["made by", "Ann"], [], [None, "id", 2026], [None, 1, "x"]]
+    lines: list[list[Any]] = [["Report of May"], [], ["made by", "Ann"], []]
+    lines += [[None, "id", 2026], [None, 1, "x"]]
     path = xlsx(tmp_path / "a.xlsx", {"s": lines})
     assert rows(path, skip_rows=3) == [{"id": 1, "2026": "x"}]
 
