@@ -131,6 +131,7 @@ def _opened(plan: ImportPlan, source: Source[Any], *, sink: Sink[Any]) -> Source
     source = supplied(source, sink=sink, table=plan.table)
     source = source.following() if plan.flush else source
     source.usage = Usage(budget=plan.budget)
+    source.repeatable = plan.write.mode in ("merge", "scd2")
     return source
 
 

@@ -67,6 +67,8 @@ class Source(ABC, Generic[C]):
         self.tenant = tenant
         self.usage = Usage()
         """What reading has asked of the system; the pipeline gives one with the run's budget."""
+        self.repeatable = False
+        """Rows may come again, for they are written by key; the pipeline says so."""
 
     @abstractmethod
     def read(self, since: Cursor | None, window: Window | None = None) -> AsyncIterator[Chunk]:

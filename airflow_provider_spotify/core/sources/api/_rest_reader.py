@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from airflow_provider_spotify.core.errors import ConfigurationError
 from airflow_provider_spotify.core.model import Cursor, Window
-from airflow_provider_spotify.core.sources.api._rest_since import inside
+from airflow_provider_spotify.core.sources.api._rest_since import inside, require_known
 from airflow_provider_spotify.core.sources.web.bodies import require_page
 from airflow_provider_spotify.core.sources.web.boundary import Boundary, Record
 from airflow_provider_spotify.core.sources.web.pages import Page, Position, number
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 
 class Task(NamedTuple):
-    """What is read: a config, the values of the path's parameters, and perhaps a window."""
+    """What is read: a config, the values of the path's parameters, and perhaps a window.
+
+    ``once`` says that no row may come twice, as it is appended.
+    """
 
     config: RestConfig
     targets: Sequence[Mapping[str, Any]]
     window: Window | None = None
+    once: bool = True
 
     @property
     def listed(self) -> str | None:
@@ -71,6 +75,8 @@ class Reader:
     A cursor within a pass holds the pass's lower bound, the next page and the highest value so
     far; after the last page the highest value becomes the next pass's lower bound. A path that is
     read for each value of a list has a bound of its own for each, by the digest of the value.
+
+    :raises DataError: if rows must come once, and those at a bound were too many to remember
     """
 
     def __init__(self, http: HttpClient, task: Task, *, since: Cursor | None) -> None:
@@ -95,13 +101,18 @@ class Reader:
         """Start to read a target, where it was left in this pass, if it was."""
         mark = {} if self.finished else self._marks.get(self._names[self._at], {})
         after, before = mark.get("after"), mark.get("seen", ())
+        if self._task.once and after is not None:
+            require_known(before, path=self._config.path, bound=after)
         self._before = self._boundary(after, before)
         high, seen = (passed["high"], passed["seen"]) if passed else (after, before)
         self._high = self._boundary(high, seen if seen is not None or passed else ())
 
     def _boundary(self, high: Any, seen: Sequence[str] | None) -> Boundary | None:
         config = self._config.incremental
-        return Boundary(config, high=config.load(high), seen=seen) if config else None
+        if config is None:
+            return None
+        high, narrows = config.load(high), self._task.once and not config.lookback
+        return Boundary(config, high=high, seen=seen, narrows=narrows)
 
     @property
     def finished(self) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from airflow_provider_spotify.core.config.rules import Duration
+from airflow_provider_spotify.core.errors import DataError
 from airflow_provider_spotify.core.model import Frozen, Window
-from airflow_provider_spotify.core.sources.web.boundary import Record, digest
+from airflow_provider_spotify.core.sources.web.boundary import MOST_SEEN, Record, digest
 from airflow_provider_spotify.core.sources.web.pages import dig
 from airflow_provider_spotify.core.sources.web.times import TIME_FORMATS, parse_time, write_time
 
@@ -78,3 +79,17 @@ def inside(config: Incremental, window: Window, records: Sequence[Record]) -> li
         for record, time in zip(records, times, strict=True)
         if time is None or window.start <= time < window.end
     ]
+
+
+def require_known(seen: Sequence[str] | None, *, path: str, bound: Any) -> None:
+    """Make sure that rows which are given again can be told from new ones.
+
+    :param seen: what the last run remembered of those at or above the bound; None: too many
+    :raises DataError: if it remembered none of them
+    """
+    if seen is None:
+        raise DataError(
+            f"rest {path}: more than {MOST_SEEN:,} of the rows that were read come again with"
+            f" incremental.field at or above {bound!r}, too many to tell them from new ones. Write"
+            " by merge with a key, so that they may come again; or write by replace"
+        )

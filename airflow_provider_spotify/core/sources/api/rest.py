@@ -130,11 +130,11 @@ class RestSource(Source[RestConfig]):
     """Reads one listing of an HTTP API.
 
     With ``incremental`` every run asks for what is at or above the highest value seen; rows of
-    exactly that value which were read already are recognised and left out (up to 2,000 of them;
-    above, they are read twice, so use write mode merge). A list in the path has such a value for
-    each of its own values; one that is new is read from its start. A cursor within a listing holds
-    the next page. Where the API lets page tokens end, the listing is then read from its start
-    again.
+    exactly that value which were read already are recognised and left out (up to 5,000 of them;
+    of more, all come again where they are merged by key, and else the next run is an error). A
+    list in the path has such a value for each of its own values; one that is new is read from its
+    start. A cursor within a listing holds the next page. Where the API lets page tokens end, the
+    listing is then read from its start again.
     """
 
     Config = RestConfig
@@ -291,7 +291,7 @@ class RestSource(Source[RestConfig]):
             raise ConfigurationError(
                 f"rest {config.path}: a window needs incremental with the param and field of a time"
             )
-        return Task(config, targets(config.path, config.params), window)
+        return Task(config, targets(config.path, config.params), window, once=not self.repeatable)
 
     def _client(self) -> HttpClient:
         from airflow_provider_spotify.core.clients.http.client import HttpClient

@@ -103,6 +103,7 @@ class SpotifySource(Source[SpotifyConfig]):
             options["concurrency"] = 1
         found = Library(LibraryConfig(**options), credentials=self.credentials, tenant=self.tenant)
         found.chunk_seconds = self.chunk_seconds  # type: ignore[misc]
+        found.repeatable = self.repeatable
         found.usage = self.usage
         return found
 

@@ -17,7 +17,6 @@ from airflow_provider_spotify.core.model import Chunk, Cursor, DatasetName, Heal
 from airflow_provider_spotify.core.sources.base import Source
 from airflow_provider_spotify.core.sources.web.bodies import require_page
 from airflow_provider_spotify.core.sources.web.config import WebConfig
-from airflow_provider_spotify.core.sources.web.gathered import Gathered
 from airflow_provider_spotify.core.sources.web.newest import NewestOrder
 from airflow_provider_spotify.core.sources.web.pages import Position
 from airflow_provider_spotify.core.sources.web.progress import (
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
         Told,
     )
     from airflow_provider_spotify.core.sources.web.pages import Page
-    from airflow_provider_spotify.core.sources.web.reader import Reader
     from airflow_provider_spotify.core.sources.web.rows import Record, Reject
 
 
@@ -67,6 +65,13 @@ class WebSource(Source[W], Generic[W]):
     chunk_seconds: ClassVar[float] = 5.0
     server_error_attempts: ClassVar[int | None] = None
     """How often a request that the API fails at (5xx) is tried in all; None: as any other."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let the keys of a source be judged by what its resources are."""
+        super().__init_subclass__(**kwargs)
+        config = cls.__dict__.get("Config")
+        if config is not None and issubclass(config, WebConfig):
+            config.read_by = cls
 
     # What a source says of itself.
 
@@ -126,16 +131,9 @@ class WebSource(Source[W], Generic[W]):
     def bounds(self, now: Slice, asked: Any) -> Mapping[str, Any]:
         """Return the parameters that ask for a span of time, or for what is new."""
         progress = self.resource.progress
-        if isinstance(progress, Whole) or progress.by is None:
-            return {}
-        end = now.end
-        if isinstance(progress, Spans):
-            inside = progress.unit if progress.inclusive and end else timedelta(0)
-            return progress.by.params(now.start, end - inside if end else None)
-        upper = end if progress.upper else None
-        if isinstance(asked, datetime) or asked is None or not progress.since_id:
-            return progress.by.params(asked if isinstance(asked, datetime) else None, upper)
-        return {progress.since_id: asked, **progress.by.params(None, upper)}
+        if isinstance(progress, Newest):
+            return progress.params(asked, now.end)
+        return progress.params(now.start, now.end) if isinstance(progress, Spans) else {}
 
     def records(self, body: Any, now: Slice) -> Sequence[Mapping[str, Any] | None]:
         """Return the records of a body, None for a place that holds none.
@@ -272,40 +270,15 @@ class WebSource(Source[W], Generic[W]):
         :raises QuotaExhausted: if the API asks for a longer wait than ``max_wait``
         :raises BudgetSpent: if the run's budget ends before the listing does
         """
-        from airflow_provider_spotify.core.sources.web.reader import Reader
+        from airflow_provider_spotify.core.sources.web.chunks import chunks
 
         self._timed(window)
-        async with self.client() as http:
-            reader = Reader(self, http, since=since, window=window)
-            gathered = Gathered(
-                self.rows,
-                cursor=reader.cursor,
-                rows=self.config.batch_size,
-                seconds=self.chunk_seconds,
-            )
-            failure: ImporterError | None = None
-            async with aclosing(reader.pages()) as pages:
-                try:
-                    async for found in pages:
-                        if chunk := gathered.take(found.records, found.rejected):
-                            yield chunk
-                except ImporterError as error:
-                    failure = error
-            # However many pages without rows there are, the next run must get past them.
-            told = gathered.moved if failure else self._silent(reader, gathered, since)
-            if chunk := gathered.rest(even_if_empty=told):
+        async with (
+            self.client() as http,
+            aclosing(chunks(self, http, since=since, window=window)) as found,
+        ):
+            async for chunk in found:
                 yield chunk
-            if failure:
-                raise failure
-
-    def _silent(self, reader: Reader, gathered: Gathered[Record], since: Cursor | None) -> bool:
-        """Say whether a pass without rows must be told to have ended: else it would be repeated.
-
-        One that asks for what is new costs a request for each key, and is repeated.
-        """
-        asks = isinstance(self.resource.progress, Newest) and not reader.resumed
-        due = bool(since and reader.slices) and not asks
-        return due and reader.finished and not gathered.given
 
     def rows(
         self, records: Sequence[Record], rejected: Sequence[Reject]
@@ -342,15 +315,10 @@ class WebSource(Source[W], Generic[W]):
 
     async def _first(self, since: Cursor | None, window: Window | None) -> Sequence[Any] | None:
         """Return the first records that reading would give; None if nothing is due."""
-        from airflow_provider_spotify.core.sources.web.reader import Reader
+        from airflow_provider_spotify.core.sources.web.chunks import first
 
         async with self.client() as http:
-            reader = Reader(self, http, since=since, window=window)
-            async with aclosing(reader.pages()) as pages:
-                async for found in pages:
-                    if both := [*found.records, *found.rejected]:
-                        return both
-        return None
+            return await first(self, http, since=since, window=window)
 
     async def partitions(self, n: int, since: Cursor | None = None) -> Sequence[Self]:
         """Split the keys into runs of equal length; without keys, the span of time."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from airflow_provider_spotify.core.clients.http.settings import BaseUrl, RateLimit
 from airflow_provider_spotify.core.config.rules import Duration
 from airflow_provider_spotify.core.sources.base import SourceConfig
+from airflow_provider_spotify.core.sources.web.resource import Newest
+
+if TYPE_CHECKING:
+    from airflow_provider_spotify.core.sources.web.base import WebSource
 
 
 class WebConfig(SourceConfig):
     """The keys that every source of a web API has; ``resource`` is each one's own."""
+
+    read_by: ClassVar[type[WebSource[Any]] | None] = None
+    """The source whose keys these are: it knows how its resources go on."""
 
     resource: str = Field(description="what is read; decides the columns")
     start: AwareDatetime | None = Field(
@@ -44,3 +51,15 @@ class WebConfig(SourceConfig):
     cache: Literal["sqlite", "redis"] = Field(
         "sqlite", description="where: a file of the worker, or Redis for all workers"
     )
+
+    @model_validator(mode="after")
+    def _has_a_time_to_go_back_by(self) -> Self:
+        if not self.lookback or self.read_by is None:
+            return self
+        progress = self.read_by(self).resource.progress
+        if isinstance(progress, Newest) and progress.id:
+            raise ValueError(
+                f"lookback: {self.resource} goes on by the number in {progress.id!r}, which rises"
+                " as rows are added, so there is no time to go back by; take lookback away"
+            )
+        return self

@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_spotify.core.errors import DataError
-from airflow_provider_spotify.core.sources.web.boundary import Boundary, Record, identity
+from airflow_provider_spotify.core.sources.web.boundary import (
+    MOST_SEEN,
+    Boundary,
+    Record,
+    beyond,
+    flagged,
+    flags,
+    identity,
+)
 from airflow_provider_spotify.core.sources.web.pages import dig
 from airflow_provider_spotify.core.sources.web.resource import Newest
 from airflow_provider_spotify.core.sources.web.times import parse_time, write_time
@@ -74,19 +82,35 @@ class News:
 
     :param mark: how far the key was read by the passes before
     :param begun: what the cursor says of a pass that is resumed here; else nothing
+    :param name: of the listing, for messages
+    :param once: each row must come once; False: more than can be remembered may come again
+    :raises DataError: if rows must come once that cannot be told from those of the pass before
     """
 
     def __init__(
-        self, order: NewestOrder, *, mark: Mapping[str, Any], begun: Mapping[str, Any]
+        self,
+        order: NewestOrder,
+        *,
+        mark: Mapping[str, Any],
+        begun: Mapping[str, Any],
+        name: str = "the listing",
+        once: bool = True,
     ) -> None:
-        self._order = order
-        left = begun.get("left", mark.get("seen", ()))
-        self._before = Boundary(order, high=order.load(mark.get("high")), seen=left)
-        so_far = begun or mark
-        seen = so_far.get("seen", ())
-        self._now = Boundary(order, high=order.load(so_far.get("high")), seen=seen)
+        self._order, self._name, self._once = order, name, once
+        high = order.load(mark.get("high"))
+        known = self._known = mark.get("seen", ())
+        if known is None:
+            self._require_twice(high)
+        left, seen = begun.get("left", known), begun.get("seen", known)
+        if known is not None and isinstance(left, str):
+            left = flagged(left, known)
+        if known is not None and "more" in begun:
+            seen = [*begun["more"], *known]
+        self._before = Boundary(order, high=high, seen=left, narrows=once)
+        high = order.load((begun or mark).get("high"))
+        self._now = Boundary(order, high=high, seen=seen, narrows=once)
         self._now.low = order.load(begun.get("low"))
-        self._pause: tuple[Any, Any, frozenset[str]] | None = None
+        self._pause: tuple[Any, Any, frozenset[str] | None] | None = None
         self._top: Any = None
 
     def mark(self) -> dict[str, Any]:
@@ -94,8 +118,15 @@ class News:
         return {"high": self._order.dump(self._now.high), "seen": self._now.seen}
 
     def passed(self) -> dict[str, Any]:
-        """Return what must be known to resume this pass."""
-        return {**self.mark(), "low": self._order.dump(self._now.low), "left": self._before.left}
+        """Return what must be known to resume this pass.
+
+        The mark stands in the same cursor, which is to be small: what it holds is not said again.
+        """
+        seen, left, known = self._now.seen, self._before.left, self._known
+        told = {"high": self._order.dump(self._now.high), "low": self._order.dump(self._now.low)}
+        more = None if seen is None or known is None else beyond(seen, known)
+        told |= {"seen": seen} if more is None else {"more": more}
+        return {**told, "left": left if known is None else flags(left, known)}
 
     def restart(self) -> None:
         """Learn that what came so far may come again, and rows above it that were added since.
@@ -104,7 +135,7 @@ class News:
         lowest, and if it gave some of what is above, a second restart could not tell which.
         """
         now = self._now
-        self._pause = (now.low, now.high, frozenset(now.seen or ()))
+        self._pause = (now.low, now.high, now.digests)
 
     def shifts(self) -> None:
         """Learn that rows which are added now push others to later pages: they wait as well.
@@ -123,13 +154,30 @@ class News:
         self._now.add(record)
         return True
 
-    def _passed(self, record: Record, low: Any, high: Any, seen: frozenset[str]) -> bool:
+    def _passed(self, record: Record, low: Any, high: Any, seen: frozenset[str] | None) -> bool:
         """Say whether this pass gave a record before it was restarted, or leaves it to the next."""
         value = self._order.value(record)
         if value is None:
-            return self._now.key(record) in seen
+            return self._given(self._now.key(record), seen, high)
         if low is None or not self._order.ordered:
             return False
         if value > high or self._order.unique:
             return bool(value >= low)
-        return bool(low < value < high) or (value == high and self._order.identity(record) in seen)
+        same = value == high
+        return self._given(self._order.identity(record), seen, high) if same else value > low
+
+    def _given(self, key: str, seen: frozenset[str] | None, high: Any) -> bool:
+        if seen is None:
+            self._require_twice(high)
+            return False
+        return key in seen
+
+    def _require_twice(self, high: Any) -> None:
+        """Make sure that rows which cannot be told from those that were given may come again."""
+        if self._once:
+            raise DataError(
+                f"{self._name}: more than {MOST_SEEN:,} rows have {self._order.field!r}"
+                f" {self._order.dump(high)}, too many to tell those that are added from those that"
+                " were read. Write by merge with a key, so that they may come again; or write by"
+                " replace"
+            )

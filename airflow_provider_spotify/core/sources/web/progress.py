@@ -58,6 +58,14 @@ def until_of(progress: Progress, *, now: datetime, extent: Extent) -> datetime:
     return floor(min(end, now - progress.settles), progress.unit, offset=progress.offset)
 
 
+def begun_at(progress: Progress, begun: Mapping[str, Any]) -> datetime | None:
+    """Return when a pass began: its pages are of that bound, even if a clock here is behind."""
+    if not begun:
+        return None
+    settles = progress.settles if isinstance(progress, Spans) else timedelta(0)
+    return datetime.fromisoformat(begun["until"]) + settles
+
+
 def slices(
     progress: Progress,
     keys: Sequence[str],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,12 +25,13 @@ from airflow_provider_spotify.core.sources.web.passed import Passed
 from airflow_provider_spotify.core.sources.web.progress import (
     Mark,
     Slice,
+    begun_at,
     mark_name,
     marks_of,
     slices,
     until_of,
 )
-from airflow_provider_spotify.core.sources.web.resource import Newest, Progress, Spans, Whole
+from airflow_provider_spotify.core.sources.web.resource import Newest, Spans, Whole
 from airflow_provider_spotify.core.sources.web.rows import Record, Reject
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Reader:
             begun = {}
         progress, extent = self._resource.progress, source.extent
         until = self._until = until_of(
-            progress, now=_begun_at(progress, begun) or source.now(), extent=extent
+            progress, now=begun_at(progress, begun) or source.now(), extent=extent
         )
         at = (begun["key"], begun["at"]) if begun.get("at") else None
         self.slices: list[Slice] = slices(
@@ -167,7 +168,7 @@ class Reader:
         self._position = begun.get("page")
         newest = isinstance(self._resource.progress, Newest) and not self._window
         mark = self._marks.get(now.mark, {})
-        self._news = News(self._source.order, mark=mark, begun=begun) if newest else None
+        self._news = self._told_apart(now, mark, begun) if newest else None
         if is_counted(self._position):
             self._restart()  # rows added above push what was given before to the pages behind
         self._passed = Passed(self._resource.identity, tail=begun.get("tail", ()))
@@ -187,6 +188,11 @@ class Reader:
                 self._restart()
             else:
                 return
+
+    def _told_apart(self, now: Slice, mark: Mark, begun: Mapping[str, Any]) -> News:
+        source, name = self._source, self._where(now)
+        once = not (source.repeatable or source.rereads())
+        return News(source.order, mark=mark, begun=begun, name=name, once=once)
 
     def _taken_up(self, now: Slice) -> Mapping[str, Any]:
         """Return what the cursor says of this slice, if that is where the pass had come to."""
@@ -338,11 +344,3 @@ class Reader:
 
     def _spanned(self, now: Slice) -> bool:
         return isinstance(self._resource.progress, Spans) and now.start is not None
-
-
-def _begun_at(progress: Progress, begun: Mapping[str, Any]) -> datetime | None:
-    """Return when a pass began: its pages are of that bound, even if a clock here is behind."""
-    if not begun:
-        return None
-    settles = progress.settles if isinstance(progress, Spans) else timedelta(0)
-    return datetime.fromisoformat(begun["until"]) + settles

@@ -64,10 +64,12 @@ class Newest(NamedTuple):
 
     Each row comes once, whatever is added above or deleted while pages are read or between runs,
     with these bounds, which no client could do without. A row that is added below the highest seen
-    (late) is found only within a ``lookback``. Rows of the highest time are remembered up to
-    ``boundary.MOST_SEEN``, beyond it all of them come again; rows without a time up to
-    ``MOST_TIMELESS``. A row ``ordered`` wrongly, above one before it, may be missed by a pass that
-    is resumed, or that is paged by counting. Of ``id``, numbers must rise as rows are added.
+    (late) is found only within a ``lookback``. Of the rows that a bound brings again,
+    ``boundary.MOST_SEEN`` are remembered; of more, those of the very highest time; if even these
+    are more, the next pass is an error, or with a ``lookback`` all of them come again. Rows without
+    a time are remembered up to ``MOST_TIMELESS``. A row ``ordered`` wrongly, above one before it,
+    may be missed by a pass that is resumed, or that is paged by counting. Of ``id``, numbers must
+    rise as rows are added.
 
     :param by: the time of a record, and the parameters that bound it
     :param id: path of a rising number that tells new from old better than the time does
@@ -84,6 +86,16 @@ class Newest(NamedTuple):
     upper: bool = True
     lookback: timedelta = timedelta(0)
     ordered: bool = True
+
+    def params(self, asked: Any, end: datetime | None) -> dict[str, Any]:
+        """Return the parameters for what is new.
+
+        :param asked: the lower bound: a time, or the highest number; None: from the first
+        """
+        upper = end if self.upper else None
+        if isinstance(asked, datetime) or asked is None or not self.since_id:
+            return self.by.params(asked if isinstance(asked, datetime) else None, upper)
+        return {self.since_id: asked, **self.by.params(None, upper)}
 
 
 class Spans(NamedTuple):
@@ -111,6 +123,13 @@ class Spans(NamedTuple):
     by: Bounds | None = None
     inclusive: bool = True
     offset: timedelta = timedelta(0)
+
+    def params(self, start: datetime | None, end: datetime | None) -> dict[str, Any]:
+        """Return the parameters for a span; none where the source writes them itself."""
+        if self.by is None:
+            return {}
+        inside = self.unit if self.inclusive and end else timedelta(0)
+        return self.by.params(start, end - inside if end else None)
 
 
 Progress = Whole | Newest | Spans

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from airflow_provider_spotify.core.errors import ConfigurationError, DataError, ForbiddenError
 from airflow_provider_spotify.core.model import Chunk
+from airflow_provider_spotify.core.sources.web.boundary import MOST_SEEN
 from tests.core.sources.api.rest_sources import DAY, ROWS, chunks, ids, rows, serving, source
 from tests.services.http_server import HttpServer
 
@@ -158,6 +159,23 @@ async def test_looking_back_finds_late_rows_and_leaves_out_those_read(
     cursor = (await chunks(rest))[-1].cursor
     feed.rows = ROWS[:10]
     assert ids(await rows(rest, cursor)) == late
+
+
+async def test_more_rows_of_one_moment_than_are_remembered_come_again_or_are_an_error(
+    server: HttpServer,
+) -> None:
+    """Under append the run after them fails; where rows may come again, they do."""
+    moment = "2026-01-01T00:00:00Z"
+    feed = Feed(server, size=2 * MOST_SEEN)
+    feed.rows = [{"id": number, "at": moment} for number in range(MOST_SEEN + 1)]
+    rest = source(server, incremental=INCREMENTAL)
+    found = await chunks(rest)
+    assert sum(chunk.batch.num_rows for chunk in found) == MOST_SEEN + 1
+    feed.rows = [*feed.rows, {"id": MOST_SEEN + 1, "at": moment}]
+    with pytest.raises(DataError, match=r"^rest items: more than 5,000 .*2026-01-01T.* merge"):
+        await rows(rest, found[-1].cursor)
+    rest.repeatable = True
+    assert ids(await rows(rest, found[-1].cursor)) == list(range(MOST_SEEN + 2))
 
 
 async def test_values_that_cannot_be_compared_are_an_error(server: HttpServer) -> None:

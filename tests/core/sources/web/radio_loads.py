@@ -43,7 +43,7 @@ def load(
         to ask for, so what comes between two passes needs this
     """
     return run_import(
-        plan(**SETTINGS, **(settings or {})),
+        plan(**{**SETTINGS, **(settings or {})}),
         source=radio(place, resource, clock=clock, **{"batch_size": 5, "concurrency": 2, **config}),
         sink=duckdb_sink(Path(place.folder)),
         run=Run(run_id=run_id, window=window),
