@@ -124,25 +124,34 @@ def _said(verdict: Verdict) -> str:
     return f"{verdict.text}: {verdict.ratio:.2f}, aimed at {verdict.most:.2f} or less: {mark}"
 
 
-def page(found: Sequence[Outcome], text: str, machine: Mapping[str, object]) -> None:
-    """Write the figures of a full run into benchmarks/README.md, between its two marks."""
-    parts = [
+def page(
+    found: Sequence[Outcome], text: str, machine: Mapping[str, object], *, order: Sequence[str]
+) -> None:
+    """Write the figures of a run into benchmarks/README.md; those of other cases stay.
+
+    :param text: the table of HTTP clients, or nothing
+    :param order: the names of all cases; a section of any other name is left out
+    """
+    stamp = (
         f"Measured {machine['at']} on {machine['cpus']} cores of {machine['model']}; load average "
-        f"of the last 15 minutes: {machine['load']}.\n"
-    ]
-    for result in found:
-        parts.append(f"### {result.name}: {result.title}\n")
-        parts.append("| " + " | ".join(headings(result)) + " |")
-        parts.append("|---|" + "--:|" * (len(headings(result)) - 1))
-        parts += ["| " + " | ".join(cells(result, line)) + " |" for line in result.lines]
-        parts.append("")
-        parts += [f"- {_said(verdict)}" for verdict in result.verdicts]
-        if result.compared is not None:
-            parts.append(f"- {result.compared:,} rows compared value by value: no difference")
-        parts.append("")
-    if text:
-        parts += ["### http_clients\n", "```text", text.strip(), "```", ""]
+        f"of the last 15 minutes: {machine['load']}."
+    )
     before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    figures = "\n".join(parts)
-    PAGE.write_text(f"{before}{BEGIN}\n{figures}{END}{after}")
+    figures, _, after = rest.partition(END)
+    sections = {part.split(":")[0].split()[0]: part for part in figures.split("### ")[1:]}
+    sections |= {result.name: f"{_section(result)}\n{stamp}\n\n" for result in found}
+    if text:
+        sections["http_clients"] = f"http_clients\n\n```text\n{text.strip()}\n```\n\n{stamp}\n\n"
+    shown = "".join(f"### {sections[name]}" for name in order if name in sections)
+    PAGE.write_text(f"{before}{BEGIN}\n{shown}{END}{after}")
+
+
+def _section(result: Outcome) -> str:
+    lines = [f"{result.name}: {result.title}", "", "| " + " | ".join(headings(result)) + " |"]
+    lines.append("|---|" + "--:|" * (len(headings(result)) - 1))
+    lines += ["| " + " | ".join(cells(result, line)) + " |" for line in result.lines]
+    lines.append("")
+    lines += [f"- {_said(verdict)}" for verdict in result.verdicts]
+    if result.compared is not None:
+        lines.append(f"- {result.compared:,} rows compared value by value: no difference")
+    return "\n".join(lines) + "\n"
