@@ -9,7 +9,6 @@ import json
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import orjson
 import pytest
@@ -22,6 +21,7 @@ from airflow_provider_spotify.core.errors import (
 from airflow_provider_spotify.core.model import Chunk, Window
 from airflow_provider_spotify.core.testing.sources import read, rows_of
 from airflow_provider_spotify.core.testing.web_readings import attempt, peak
+from tests.core.chunks import rows
 from tests.core.sources.analytics.amplitudes import amplitude
 from tests.services.amplitude_api import events
 from tests.services.amplitude_api.server import AmplitudeApi
@@ -33,10 +33,6 @@ _MEMORY = 300 * 2**20
 def api() -> Iterator[AmplitudeApi]:
     with AmplitudeApi() as server:
         yield server
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 def exports(api: AmplitudeApi) -> list[tuple[str, str, int]]:

@@ -27,6 +27,7 @@ from airflow_provider_spotify.core.sources.analytics.mixpanel import MixpanelSou
 from airflow_provider_spotify.core.testing.sources import read, rows_of
 from airflow_provider_spotify.core.testing.web_readings import attempt, peak
 from airflow_provider_spotify.core.usage import Budget, Usage
+from tests.core.chunks import rows
 from tests.core.sources.analytics.mixpanels import mixpanel
 from tests.services.mixpanel_api import events
 from tests.services.mixpanel_api.server import PROJECT, MixpanelApi
@@ -38,10 +39,6 @@ _MEMORY = 300 * 2**20
 def api() -> Iterator[MixpanelApi]:
     with MixpanelApi() as server:
         yield server
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 def windowed(source: MixpanelSource, window: Window) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from airflow_provider_spotify.core.sources.api._tiktok_paging import CursorPages
 from airflow_provider_spotify.core.sources.api.tiktok import TiktokConfig, TiktokSource
 from airflow_provider_spotify.core.sources.web.pages import Page
 from airflow_provider_spotify.core.testing.sources import SourceConformance, read
+from tests.core.chunks import rows
 from tests.services.tiktok_api.server import KEY, REFRESH, SECRET, TiktokApi
 from tests.services.tiktok_api.state import BEGAN, HOUR
 
@@ -43,11 +44,6 @@ def tiktok(
     if resource.startswith("research_"):
         given["research"] = True
     return TiktokSource(TiktokConfig.model_validate(given), credentials=credentials)
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    """Return the rows of some chunks."""
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from airflow_provider_spotify.core.model import Chunk, Window
 from airflow_provider_spotify.core.sources.audio._lastfm_resources import RESOURCES
 from airflow_provider_spotify.core.sources.audio.lastfm import LastfmConfig, LastfmSource
 from airflow_provider_spotify.core.testing.sources import read
+from tests.core.chunks import rows
 from tests.services.lastfm_api.fixtures import keyed, reader
 from tests.services.lastfm_api.library import BEGIN
 from tests.services.lastfm_api.server import SUSPENDED, LastfmApi
@@ -34,10 +35,6 @@ DAY = 86_400
 def api() -> Iterator[LastfmApi]:
     with LastfmApi(plays=120) as server:
         yield server
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 def reasons(chunks: list[Chunk]) -> list[str]:

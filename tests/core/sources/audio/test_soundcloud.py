@@ -24,6 +24,7 @@ from airflow_provider_spotify.core.model import Chunk
 from airflow_provider_spotify.core.sources.audio._soundcloud_resources import RESOURCES
 from airflow_provider_spotify.core.sources.audio.soundcloud import SoundcloudConfig
 from airflow_provider_spotify.core.testing.sources import read
+from tests.core.chunks import rows
 from tests.services.soundcloud_api.catalogue import BEGIN
 from tests.services.soundcloud_api.fixtures import reader
 from tests.services.soundcloud_api.server import CLIENT, REFRESH, SoundcloudApi
@@ -39,10 +40,6 @@ def api() -> Iterator[SoundcloudApi]:
     forget_tokens()
     with SoundcloudApi() as server:
         yield server
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 def reasons(chunks: list[Chunk]) -> list[str]:

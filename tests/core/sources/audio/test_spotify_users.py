@@ -16,6 +16,7 @@ from airflow_provider_spotify.core.errors import (
 from airflow_provider_spotify.core.model import Chunk, Window
 from airflow_provider_spotify.core.sources.audio.spotify import SpotifySource
 from airflow_provider_spotify.core.usage import Budget, Usage
+from tests.core.chunks import rows
 from tests.services.spotify_api.fixtures import DEVELOPMENT_APP, EXTENDED_APP, collect, reader
 from tests.services.spotify_api.library import Library
 from tests.services.spotify_api.server import SpotifyServer
@@ -28,10 +29,6 @@ def mine(server: SpotifyServer, resource: str, **config: Any) -> SpotifySource:
 
 def library(server: SpotifyServer) -> Library:
     return server.state.library(DEVELOPMENT_APP.user)
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 def lost(chunks: list[Chunk]) -> list[dict[str, Any]]:

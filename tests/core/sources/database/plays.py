@@ -9,6 +9,7 @@ import psycopg
 
 from airflow_provider_spotify.core.model import Chunk, Credentials
 from airflow_provider_spotify.core.sources.database.postgresql import PostgresqlSource
+from tests.core.chunks import rows
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Database = tuple[Credentials, Connection]
@@ -19,11 +20,6 @@ PLAYS = """
     INSERT INTO plays SELECT i, timestamptz '2026-01-01' + (i / 7) * interval '1 second', 't' || i
     FROM generate_series(1, 1000) i
 """
-
-
-def rows(chunks: Sequence[Chunk]) -> list[dict[str, Any]]:
-    """Return the rows of chunks, in their order."""
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 def folded(chunks: Sequence[Chunk], key: str = "id", value: str = "v") -> dict[Any, Any]:

@@ -16,21 +16,14 @@ from pydantic import ValidationError
 from airflow_provider_spotify.core.clients import csv_stream
 from airflow_provider_spotify.core.clients.files import FileStore
 from airflow_provider_spotify.core.errors import ConfigurationError, DataError
-from airflow_provider_spotify.core.model import Chunk, Credentials
+from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.files.csv import CsvConfig, CsvSource
 from airflow_provider_spotify.core.testing.sources import SourceConformance, read
+from tests.core.chunks import rejected, rows
 
 
 def source(path: Any, **config: Any) -> CsvSource:
     return CsvSource(CsvConfig(path=str(path) if isinstance(path, Path) else path, **config))
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
-
-
-def rejected(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks if chunk.rejected for row in chunk.rejected.to_pylist()]
 
 
 class TestConformance(SourceConformance):

@@ -13,21 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_spotify.core.clients import ndjson
-from airflow_provider_spotify.core.model import Chunk
 from airflow_provider_spotify.core.sources.files.jsonl import JsonlConfig, JsonlSource
 from airflow_provider_spotify.core.testing.sources import SourceConformance, read
+from tests.core.chunks import rejected, rows
 
 
 def source(path: Path, **config: Any) -> JsonlSource:
     return JsonlSource(JsonlConfig(path=str(path), **config))
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
-
-
-def rejected(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks if chunk.rejected for row in chunk.rejected.to_pylist()]
 
 
 def written(path: Path, *lines: str | bytes) -> Path:

@@ -21,6 +21,7 @@ from airflow_provider_spotify.core.model import Chunk, Credentials, Window
 from airflow_provider_spotify.core.sources.streaming.kafka import KafkaConfig, KafkaSource
 from airflow_provider_spotify.core.testing.sources import read
 from airflow_provider_spotify.core.testing.streams import StreamConformance
+from tests.core.chunks import rows
 from tests.services.kafka import make_topic, produce
 
 LIBRARIES = ("confluent_kafka", "fastavro", "numpy", "pandas", "psycopg", "duckdb")
@@ -32,10 +33,6 @@ def plays(count: int, *, start: int = 0) -> list[bytes]:
     """Return so many messages."""
     numbers = range(start, start + count)
     return [json.dumps({"id": n, "track": f"t{n % 7}"}).encode() for n in numbers]
-
-
-def rows(chunks: Iterable[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 def ids(chunks: Iterable[Chunk]) -> list[int]:

@@ -18,13 +18,14 @@ from airflow_provider_spotify.core.errors import (
     ForbiddenError,
     TransientError,
 )
-from airflow_provider_spotify.core.model import Chunk, Credentials, Window
+from airflow_provider_spotify.core.model import Credentials, Window
 from airflow_provider_spotify.core.sources.streaming.redis_streams import (
     RedisStreamsConfig,
     RedisStreamsSource,
 )
 from airflow_provider_spotify.core.testing.sources import read
 from airflow_provider_spotify.core.testing.streams import StreamConformance
+from tests.core.chunks import rows
 
 ENTRIES = 600
 
@@ -141,10 +142,6 @@ def make(redis_database: Credentials) -> Callable[..., RedisStreamsSource]:
 
 
 Make = Callable[..., RedisStreamsSource]
-
-
-def rows(chunks: list[Chunk]) -> list[dict[str, Any]]:
-    return [row for chunk in chunks for row in chunk.batch.to_pylist()]
 
 
 # ── entries ──────────────────────────────────────────────────────────────────────────────────
