@@ -8,6 +8,7 @@ asks for what is new. Secrets are in the connection, never here.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -233,8 +234,9 @@ class GraphqlSource(WebSource[GraphqlConfig]):
         self._timed(window)
         if self.config.introspect is not False:
             self._typed = await self._introspected()
-        async for chunk in super().read(since, window):
-            yield chunk
+        async with aclosing(super().read(since, window)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield chunk
 
     async def _introspected(self) -> Mapping[str, Shape] | None:
         """Return the columns' types; None where the endpoint does not show its schema."""
