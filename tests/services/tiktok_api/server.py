@@ -7,6 +7,7 @@ https://developers.tiktok.com/doc/tiktok-api-v2-rate-limit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,7 +38,8 @@ _CODES = {400: "invalid_params", 401: "access_token_invalid", 404: "not_found",
 class TiktokApi(WebApi):
     """One user's videos, and what a research project may query.
 
-    :ivar searches: what each search found, by its id; TikTok forgets them after a while
+    :ivar searches: what each search found, by its id, which is never given twice
+    :ivar remembers: pages of a search after which it is forgotten; TikTok says only "after a while"
     :ivar quota: requests that a research project may make today
     :ivar eligible: the client has an approved research project
     """
@@ -52,6 +54,8 @@ class TiktokApi(WebApi):
         self.tokens.rotate = True
         self.scopes = {"user.info.basic", "user.info.profile", "user.info.stats", "video.list"}
         self.searches: dict[str, list[Json]] = {}
+        self.remembers = 2**31
+        self._named = itertools.count()
         self.quota = 1000
         self.eligible = True
         self.limits = [Limit(600, 60.0, key=lambda request: request.path, refused=lambda room: {})]
@@ -128,12 +132,14 @@ class TiktokApi(WebApi):
         if not any(body.get("query", {}).values()):
             raise self.error(400, "query is required")
         most, at = self._count(body, default=20, most=100), int(body.get("cursor", 0))
-        name = str(body.get("search_id") or f"73{len(self.searches):017d}")
+        name = str(body.get("search_id") or f"73{next(self._named):017d}")
         if "search_id" not in body and at == 0:
             self.searches[name] = self._matching(first, last, body["query"])
         if name not in self.searches:
             raise self.error(400, "Invalid count or cursor")
         rows = self.searches[name]
+        if at + most >= self.remembers * most:
+            del self.searches[name]
         page = [each for each in rows[at : at + most] if str(each["id"]) not in self.data.hidden]
         videos = [self._fields(request, each, FOUND) for each in page]
         more = at + most < len(rows)

@@ -266,11 +266,12 @@ async def test_a_forgotten_search_is_begun_anew_by_the_next_run(api: TiktokApi) 
     many = api.data.found[0] | {"create_time": BEGAN + HOUR}
     api.data.found[:] = [many | {"id": 7_000 + n} for n in range(250)]
     source = tiktok(api, "research_videos", start=BEGIN, query=HELLO, batch_size=100)
-    chunks = []
-    with pytest.raises(TransientError, match="begun again"):
-        async for chunk in source.read(None):
-            chunks.append(chunk)
-            api.searches.clear()
+    api.remembers = 2
+    chunks, error = await until_error(source)
+    assert isinstance(error, TransientError)
+    assert "begun again" in str(error)
+    assert {row["id"] for row in rows(chunks)} == {str(7_000 + n) for n in range(200)}
+    api.remembers = 3
     again = tiktok(api, "research_videos", start=BEGIN, query=HELLO, batch_size=100)
     rest = [chunk async for chunk in again.read(chunks[-1].cursor)]
     assert {row["id"] for row in rows(chunks + rest)} == {str(7_000 + n) for n in range(250)}
