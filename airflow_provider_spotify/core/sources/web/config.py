@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from airflow_provider_spotify.core.clients.http.settings import BaseUrl, RateLimit
 from airflow_provider_spotify.core.config.rules import Duration
 from airflow_provider_spotify.core.sources.base import SourceConfig
-from airflow_provider_spotify.core.sources.web.resource import Newest
+from airflow_provider_spotify.core.sources.web.resource import Newest, Whole
 
 if TYPE_CHECKING:
     from airflow_provider_spotify.core.sources.web.base import WebSource
@@ -53,13 +53,24 @@ class WebConfig(SourceConfig):
     )
 
     @model_validator(mode="after")
-    def _has_a_time_to_go_back_by(self) -> Self:
-        if not self.lookback or self.read_by is None:
+    def _fits_how_the_resource_goes_on(self) -> Self:
+        if self.read_by is None or not (self.lookback or self.refresh):
             return self
         progress = self.read_by(self).resource.progress
-        if isinstance(progress, Newest) and progress.id:
+        whole = isinstance(progress, Whole)
+        if self.lookback and whole:
+            raise ValueError(
+                f"lookback: {self.resource} has no order of time and is read as a whole, so there"
+                " is nothing to go back by; to read it again, write refresh"
+            )
+        if self.lookback and isinstance(progress, Newest) and progress.id:
             raise ValueError(
                 f"lookback: {self.resource} goes on by the number in {progress.id!r}, which rises"
                 " as rows are added, so there is no time to go back by; take lookback away"
+            )
+        if self.refresh and not whole:
+            raise ValueError(
+                f"refresh: {self.resource} is never read as a whole again, for each run reads what"
+                " is new; to read the last days again, write lookback"
             )
         return self

@@ -60,6 +60,28 @@ def test_a_resource_that_goes_on_by_a_number_takes_no_lookback(
     assert "take lookback away" in said
 
 
+FOLLOWERS = "{type: twitter, connection: acme__x, resource: followers, ids: ['12']%s}"
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "remedy"),
+    [
+        (FOLLOWERS % ", lookback: 2d", "lookback: followers has no order", "write refresh"),
+        (POSTS % ", refresh: 2d", "refresh: user_posts is never read as a whole", "write lookback"),
+    ],
+)
+def test_a_key_that_would_do_nothing_is_refused(source: str, said: str, remedy: str) -> None:
+    """What has no order of time is refreshed; what has one goes back."""
+    (message,) = messages(imported(source))
+    assert said in message
+    assert remedy in message
+
+
+def test_what_is_read_as_a_whole_is_refreshed() -> None:
+    """That key is its own."""
+    assert messages(imported(FOLLOWERS % ", refresh: 2d")) == []
+
+
 @pytest.mark.parametrize(
     "source",
     [
