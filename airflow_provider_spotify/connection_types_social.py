@@ -109,7 +109,12 @@ def twitter() -> dict[str, Any]:
         },
         "ui-field-behaviour": {
             "hidden-fields": ["host", "port", "schema"],
-            "relabeling": {"login": "Client ID", "password": "Bearer token, or client secret"},
-            "placeholders": {"login": "only to act for a user"},
+            "relabeling": {
+                "login": "API key, or client ID",
+                "password": "Bearer token, API key secret or client secret",
+            },
+            "placeholders": {
+                "login": "API key with its secret; client ID to act for a user; none with a token"
+            },
         },
     }

@@ -14,8 +14,11 @@ from airflow_provider_spotify.hooks.base import SourceHook
 class TwitterHook(SourceHook, BaseHook):
     """Reach X as one app, or as one of its users.
 
-    As an app: the connection's password is the app's bearer token, and there is no login. As a
-    user: the client id as login, the client secret as password (a public client has none) and
+    As an app: the connection's password is the app's bearer token, and there is no login; or the
+    API key is the login and its secret the password, which obtain that token
+    (https://developer.x.com/en/docs/authentication/api-reference/token).
+
+    As a user: the client id as login, the client secret as password (a public client has none) and
     ``refresh_token`` in extra; each works once, so name a ``token_store`` in extra that all workers
     share (https://docs.x.com/fundamentals/authentication/oauth-2-0/authorization-code).
 

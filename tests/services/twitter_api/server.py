@@ -11,15 +11,19 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiohttp import web
+from aiohttp import encode_basic_auth, web
 
 from tests.services.twitter_api.data import Json, World
 from tests.services.twitter_api.fields import joined, wanted
 from tests.services.twitter_api.pages import TwitterPages, with_errors, zulu
+from tests.services.web_api.errors import ApiError
 from tests.services.web_api.limits import Limit, Room
 
 BEARER = "app-bearer-AAAA4711"
 CLIENT, SECRET, REFRESH = "x-client", "x-secret-55e1", "rt-first-8812"
+API_KEY, API_SECRET = "x-api-key", "x-api-secret-90d4"
+
+_APP = "client_credentials"
 
 
 def _told(room: Room) -> dict[str, str]:
@@ -33,7 +37,7 @@ def _told(room: Room) -> dict[str, str]:
 class TwitterApi(TwitterPages):
     """X, for one app and one of its users."""
 
-    free = ("/2/oauth2/",)
+    free = ("/2/oauth2/", "/oauth2/")
 
     def __init__(
         self, *, posts: int = 230, users: int = 40, seed: int = 5, now: datetime | None = None
@@ -68,6 +72,7 @@ class TwitterApi(TwitterPages):
         """List the endpoints."""
         return [
             web.post("/2/oauth2/token", self.give),
+            web.post("/oauth2/token", self.give_app),
             web.get("/2/tweets/search/recent", self.search_recent),
             web.get("/2/tweets/search/all", self.search_all),
             web.get("/2/tweets/counts/recent", self.counts_recent),
@@ -91,6 +96,18 @@ class TwitterApi(TwitterPages):
         form = dict(await request.post())
         with self.lock:
             return self.tokens.endpoint(form, request.headers.get("Authorization", ""))
+
+    async def give_app(self, request: web.Request) -> Any:
+        """POST /oauth2/token: the app's one token, which does not end, for its API key.
+
+        https://developer.x.com/en/docs/authentication/api-reference/token
+        """
+        key = encode_basic_auth(API_KEY, API_SECRET)
+        form = dict(await request.post())
+        if (request.headers.get("Authorization"), form) != (key, {"grant_type": _APP}):
+            said = {"code": 99, "message": "Unable to verify your credentials"}
+            raise ApiError(403, {"errors": [{**said, "label": "authenticity_token_error"}]})
+        return {"token_type": "bearer", "access_token": BEARER}
 
     # ---- posts -----------------------------------------------------------------------------
 

@@ -195,8 +195,9 @@ def signed_in(
             f"a {known.title} connection needs the app's {known.client_id_name} as login and its "
             "client secret as password (or, for an app without a secret, refresh_token in extra)"
         )
+    endpoint = known.token_url if refresh_token else known.app_url or known.token_url
     return OAuth2(
-        token_url or known.token_url,
+        token_url or endpoint,
         client_id=credentials.login,
         client_secret=credentials.password,
         refresh_token=SecretStr(refresh_token) if refresh_token else None,

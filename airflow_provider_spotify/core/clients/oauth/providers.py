@@ -21,7 +21,8 @@ class OAuthProvider:
     :param client_id_name: the parameter that holds the client id
     :param scheme: the word before the token in the Authorization header
     :param client_auth: where the token endpoint expects the client's secret
-    :param app_auth: likewise for the client credentials grant, where that differs
+    :param app_url: where an app's own token comes from (client credentials), if elsewhere
+    :param app_auth: where the secret is expected for that grant, if elsewhere
     :param challenge: how the PKCE challenge is written; None: it knows no PKCE
     :param needs_secret: whether the code is exchanged only with the client's secret
     :param single_use: whether each renewal ends the refresh token that it used
@@ -44,6 +45,7 @@ class OAuthProvider:
     client_id_name: str = "client_id"
     scheme: str = "Bearer"
     client_auth: Literal["basic", "body"] = "basic"
+    app_url: str | None = None
     app_auth: Literal["basic", "body"] | None = None
     challenge: Literal["base64url", "hex"] | None = "base64url"
     needs_secret: bool = False
@@ -119,6 +121,7 @@ _TWITTER = OAuthProvider(
     conn_type="twitter",
     authorize_url="https://x.com/i/oauth2/authorize",
     token_url="https://api.x.com/2/oauth2/token",  # noqa: S106  (an address)
+    app_url="https://api.x.com/oauth2/token",
     scopes=("tweet.read", "users.read", "list.read", "offline.access"),
     docs="https://docs.x.com/fundamentals/authentication/oauth-2-0/authorization-code",
     single_use=True,

@@ -115,22 +115,25 @@ class TwitterSource(WebSource[TwitterConfig]):
     _glancing = False
 
     def sign_in(self) -> Auth:
-        """Return the app's bearer token, or what renews a user's.
+        """Return the app's bearer token, or what obtains it or renews a user's.
 
-        :raises ConfigurationError: if the connection has neither
+        :raises ConfigurationError: if the connection has none of them
         """
         from airflow_provider_spotify.core.clients.http.auth import BearerAuth
         from airflow_provider_spotify.core.clients.oauth.grants import signed_in
 
         credentials = self.credentials
-        if credentials.secret("refresh_token"):
+        given = credentials.secret("bearer_token")
+        password = credentials.secret()
+        if credentials.secret("refresh_token") or (credentials.login and password and not given):
             url = credentials.extra.get("token_url")
             return signed_in(credentials, provider="twitter", token_url=url)
-        token = credentials.secret("bearer_token") or credentials.secret()
-        if not token or (credentials.login and not credentials.secret("bearer_token")):
+        token = given or password
+        if not token:
             raise ConfigurationError(
-                "an X connection needs the app's bearer token as password, without a login; or to "
-                "act for a user the client id as login and refresh_token in extra"
+                "an X connection needs the app's bearer token as password, without a login, or its "
+                "API key as login and API key secret as password; or to act for a user the client "
+                "id as login and refresh_token in extra"
             )
         return BearerAuth(SecretStr(token))
 

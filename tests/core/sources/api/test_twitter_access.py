@@ -8,13 +8,25 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from airflow_provider_spotify.core.errors import ConfigurationError, ForbiddenError
+from airflow_provider_spotify.core.clients.oauth.grants import forget_tokens, signed_in
+from airflow_provider_spotify.core.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ForbiddenError,
+)
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.api.twitter import TwitterConfig
 from airflow_provider_spotify.core.testing.sources import read
 from tests.core.chunks import rows
 from tests.core.sources.api.twitter_live import LIVE, serving, source
-from tests.services.twitter_api.server import CLIENT, REFRESH, SECRET, TwitterApi
+from tests.services.twitter_api.server import (
+    API_KEY,
+    API_SECRET,
+    CLIENT,
+    REFRESH,
+    SECRET,
+    TwitterApi,
+)
 
 x = pytest.fixture(serving)
 
@@ -65,7 +77,28 @@ def test_a_refused_parameter_is_named(x: TwitterApi) -> None:
 def test_a_connection_without_a_token_is_refused(x: TwitterApi) -> None:
     """The message names the fields of the connection."""
     with pytest.raises(ConfigurationError, match="bearer token as password"):
-        read(source(x, credentials=Credentials(login="a", password=SecretStr("b")), **LIVE))
+        read(source(x, credentials=Credentials(login="a"), **LIVE))
+
+
+def test_an_api_key_obtains_the_apps_token(x: TwitterApi) -> None:
+    """It is asked for once; a wrong one is refused with what to look at, and not shown."""
+    forget_tokens()
+    extra = {"token_url": f"{x.url}/oauth2/token"}
+    app = Credentials(login=API_KEY, password=SecretStr(API_SECRET), extra=extra)
+    assert len(rows(read(source(x, credentials=app, **LIVE)))) == 120
+    assert [call.path for call in x.calls].count("/oauth2/token") == 1
+    wrong = Credentials(login=API_KEY, password=SecretStr("wrong-1f60"), extra=extra)
+    with pytest.raises(AuthenticationError, match=r"answered 403.*check client id, secret") as told:
+        read(source(x, credentials=wrong, **LIVE))
+    assert "wrong-1f60" not in str(told.value)
+
+
+def test_an_app_and_a_user_sign_in_at_their_own_addresses() -> None:
+    """X gives an app's token elsewhere than a user's."""
+    app = Credentials(login=API_KEY, password=SecretStr(API_SECRET))
+    user = Credentials(login=CLIENT, extra={"refresh_token": REFRESH})
+    found = [signed_in(each, provider="twitter").token_url for each in (app, user)]
+    assert found == ["https://api.x.com/oauth2/token", "https://api.x.com/2/oauth2/token"]
 
 
 @pytest.mark.parametrize(
