@@ -6,8 +6,10 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -33,20 +35,23 @@ class Feed:
 
     ``faults`` are used up one by one, each by one connection that subscribes: ``drop:n`` loses
     the connection after n messages, ``close:n:code:reason`` closes it properly, ``silent`` sends
-    nothing, not even a pong. ``refusals`` are the statuses of the next handshakes.
+    nothing, not even a pong. ``refusals`` are the statuses of the next handshakes; 101 is none.
+
+    ``ends`` closes a connection properly, with 1000, as soon as it was sent all there is.
     """
 
     def __init__(self) -> None:
         self.faults: deque[str] = deque()
         self.refusals: deque[tuple[int, dict[str, str]]] = deque()
+        self.ends = False
         self.token: str | None = TOKEN
         self.subprotocols: list[str] | None = None
         self.heard: list[Any] = []
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.sent = 0
         self.ping_interval: float | None = None
-        self.lost = 0
-        """Connections that did not answer a ping within five intervals."""
+        self.pongs = 0
+        """Pings of ``ping_interval`` that were answered."""
         self._messages: list[str | bytes] = []
         self._changed: asyncio.Event
         self._tasks: set[asyncio.Future[None]] = set()
@@ -57,7 +62,7 @@ class Feed:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(
@@ -67,7 +72,7 @@ class Feed:
         tb: TracebackType | None,
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(60)
 
     @property
     def credentials(self) -> Credentials:
@@ -88,7 +93,14 @@ class Feed:
             done.set()
 
         self._loop.call_soon_threadsafe(add)
-        assert done.wait(10)
+        assert done.wait(60)
+
+    def wait_for(self, so: Callable[[], bool], *, seconds: float = 60) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + seconds
+        while not so():
+            assert time.monotonic() < deadline, "it did not come to that"
+            time.sleep(0.005)
 
     # ── in the thread ────────────────────────────────────────────────────────────────────────
 
@@ -114,6 +126,9 @@ class Feed:
             self.port = next(iter(server.sockets)).getsockname()[1]
             self._ready.set()
             await self._stop.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
@@ -124,8 +139,8 @@ class Feed:
 
     def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
         self.requests.append((request.path, dict(request.headers.raw_items())))
-        if self.refusals:
-            status, headers = self.refusals.popleft()
+        status, headers = self.refusals.popleft() if self.refusals else (101, {})
+        if status != 101:
             response = connection.respond(HTTPStatus(status), "no\n")
             for name, value in headers.items():
                 response.headers[name] = value
@@ -146,17 +161,12 @@ class Feed:
             pass
 
     async def _ping(self, connection: ServerConnection, seconds: float) -> None:
-        """Ping, and close what does not answer in time."""
-        try:
+        """Ping again once the last one was answered."""
+        with suppress(ConnectionClosed):
             while True:
                 await asyncio.sleep(seconds)
-                async with asyncio.timeout(5 * seconds):
-                    await (await connection.ping())
-        except TimeoutError:
-            self.lost += 1
-            connection.transport.abort()
-        except ConnectionClosed:
-            pass
+                await (await connection.ping())
+                self.pongs += 1
 
     async def _feed(self, connection: ServerConnection, request: dict[str, Any]) -> None:
         if self.ping_interval:
@@ -179,6 +189,9 @@ class Feed:
                 left = None if left is None else left - 1
             if left == 0 and kind == "drop":
                 connection.transport.abort()
+                return
+            if self.ends and not kind:
+                await connection.close(1000, "that is all")
                 return
             if left == 0 and kind == "close":
                 code, _, reason = words.partition(":")

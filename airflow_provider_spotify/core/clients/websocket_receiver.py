@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 Payload = str | bytes
 _OVERHEAD = 100  # bytes that a waiting message costs besides its payload, about
+_LOOK = 0.01  # seconds between two looks whether the greeting is known
 
 
 class Received(NamedTuple):
@@ -67,6 +68,8 @@ class Receiver:
     While it is full the socket is not read, and TCP lets the server wait.
 
     :param greeting: the messages to send after connecting
+    :param unread: asked with the number of messages received so far, before it connects again:
+        whether the greeting depends on some that are not read yet
     :param ends: a normal closing by the server ends the stream; else it is connected to again
     """
 
@@ -75,17 +78,20 @@ class Receiver:
         line: Line,
         *,
         greeting: Callable[[], Sequence[Payload]],
+        unread: Callable[[int], bool],
         patience: Patience,
         buffer_bytes: int,
         ends: bool,
     ) -> None:
         self._line = line
         self._greeting = greeting
+        self._unread = unread
         self._patience = patience
         self._limit = buffer_bytes
         self._ends = ends
         self._events: deque[Event] = deque()
         self._held = 0
+        self._received = 0
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="websocket", daemon=True)
         self._loop = asyncio.new_event_loop()
@@ -158,6 +164,8 @@ class Receiver:
                 if ended.normal and self._ends:
                     return
                 await self._after(ended)
+                while self._unread(self._received):  # noqa: ASYNC110 - another thread reads them
+                    await asyncio.sleep(_LOOK)
 
     async def _connection(self) -> None:
         async with connected(self._line) as socket:
@@ -168,6 +176,7 @@ class Receiver:
             while True:
                 payload = await socket.recv()
                 self._failures = 0
+                self._received += 1
                 self._put(Received(payload, time.time()))
                 while self._held >= self._limit:
                     self._room.clear()

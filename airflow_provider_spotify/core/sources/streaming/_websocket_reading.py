@@ -95,6 +95,7 @@ class Reading:
         return Receiver(
             self._line,
             greeting=self._greeting,
+            unread=self._unread,
             patience=Patience(
                 again.attempts, again.delay.total_seconds(), again.max_delay.total_seconds()
             ),
@@ -106,6 +107,14 @@ class Reading:
         """Return what to send after connecting; called in the receiver's thread."""
         messages = greeting(self._config, self._last)
         return [self._first, *messages] if self._first else messages
+
+    def _unread(self, received: int) -> bool:
+        """Say whether a first position may be in messages not read yet; in the receiver's thread.
+
+        Subscribed to without it, the server would send only what comes from then on.
+        """
+        resumes = self._config.resume is not None
+        return resumes and self._last is None and self._received < received
 
     async def _batch(self, receiver: Receiver) -> list[Event]:
         """Take events until a batch is full, has lingered, or reading ends."""
@@ -164,7 +173,6 @@ class Reading:
             return
         after = self._last if self._config.resume else None
         rows = self._decoder.rows(messages, number=self._received, after=after)
-        self._received += len(messages)
         batch, rejected, last = rows
         if self._left is not None:
             aside = rejected.num_rows if rejected else 0
@@ -173,6 +181,7 @@ class Reading:
                 last = self._decoder.last_of(batch)
             self._left = max(0, self._left - batch.num_rows - aside)
         self._last = self._last if last is None else last
+        self._received += len(messages)  # after the position: see _unread
         found = [each for each in (self._gap, rejected) if each]
         self._gap = None
         if batch.num_rows or found:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 from contextlib import aclosing
+from functools import partial
 
 import pytest
 
@@ -49,31 +49,35 @@ def test_buffer_is_bounded_and_the_server_has_to_wait(feed: Feed, make: Make) ->
     assert sent < 200  # the buffer, the library's queue and the kernel's buffers of both sides
 
 
+def answered(feed: Feed, count: int) -> bool:
+    return feed.pongs >= count
+
+
 def test_pings_are_answered_while_rows_are_written(feed: Feed, make: Make) -> None:
     """A server that closes connections whose pings go unanswered keeps one that rests."""
-    feed.ping_interval = 0.1
+    feed.ping_interval = 0.05
     feed.publish({}, {})
 
     async def rest() -> list[Chunk]:
         chunks = []
-        async with aclosing(make(batch_size=1).read(None)) as stream:  # type: ignore[type-var]
+        async with aclosing(make(batch_size=1, until={"rows": 2}).read(None)) as stream:  # type: ignore[type-var]
             async for chunk in stream:
                 chunks.append(chunk)
-                time.sleep(1)  # noqa: ASYNC251 - nothing of this event loop runs
+                feed.wait_for(partial(answered, feed, feed.pongs + 3))  # this loop stands still
         return chunks
 
+    feed.ends = False
     chunks = asyncio.run(rest())
     assert numbers(chunks) == [1, 2]
     assert rejected(chunks) == []
-    assert feed.lost == 0
 
 
 def test_silent_connection_is_found_dead_by_pings(feed: Feed, make: Make) -> None:
     """A server that stops answering is connected to again after ``ping_timeout``."""
     feed.publish({}, {})
     feed.faults.append("silent")
-    pings = {"ping_interval": "100ms", "ping_timeout": "200ms"}
-    chunks = read(make(quiet="5s", until={"rows": 2}, **pings))
+    pings = {"ping_interval": "100ms", "ping_timeout": "1s"}
+    chunks = read(make(until={"rows": 2}, **pings))
     assert numbers(chunks) == [1, 2]
     (gap,) = rejected(chunks)
     assert "keepalive ping timeout" in json.loads(gap["record"])["reason"]
@@ -83,12 +87,12 @@ def test_attempts_are_bounded_and_what_came_is_given(feed: Feed, make: Make) -> 
     """After so many attempts in a row the run fails, to be tried again; its rows were given."""
     feed.publish({}, {})
     feed.faults.append("drop:2")
+    feed.refusals.extend([(101, {}), *[(503, {})] * 10])
     chunks: list[Chunk] = []
 
     async def collect() -> None:
-        async for chunk in make(quiet="20s").read(None):
+        async for chunk in make().read(None):
             chunks.append(chunk)
-            feed.refusals.extend([(503, {})] * 10)
 
     with pytest.raises(TransientError, match="answers 503; given up at attempt 4"):
         asyncio.run(collect())
@@ -171,8 +175,8 @@ def test_silence_counts_only_while_there_is_a_connection(feed: Feed, make: Make)
     """A slow reconnect is no sign of being caught up."""
     feed.publish({}, {})
     feed.faults.append("drop:1")
-    slow = {"delay": "1200ms", "max_delay": "1200ms"}
-    assert numbers(read(make(quiet="100ms", resume=RESUME, reconnect=slow))) == [1, 2]
+    slow = {"delay": "4s", "max_delay": "4s"}  # of which it waits half at least
+    assert numbers(read(make(quiet="1500ms", resume=RESUME, reconnect=slow))) == [1, 2]
 
 
 def test_message_above_the_bound_says_which_key_to_raise(feed: Feed, make: Make) -> None:

@@ -47,7 +47,7 @@ def test_key_in_the_query_is_in_no_name_and_no_message(
     caplog.set_level(logging.DEBUG)
     feed.publish({}, "{broken")
     feed.faults.extend(["drop:2", f"close:0:1008:no {TOKEN}"])
-    source = make(auth={"kind": "api_key", "name": "key", "place": "query"}, quiet="5s")
+    source = make(auth={"kind": "api_key", "name": "key", "place": "query"})
     with pytest.raises(AuthenticationError) as caught:
         read(source)
     assert feed.requests[0][0] == f"/feed?key={TOKEN}"

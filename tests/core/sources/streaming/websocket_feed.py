@@ -23,7 +23,12 @@ def numbers(chunks: list[Chunk]) -> list[int]:
 
 
 def serving(websocket_server: Feed) -> Feed:
-    """Give the server under the name that it has here; a module's fixture ``feed``."""
+    """Give the server under the name that it has here; a module's fixture ``feed``.
+
+    It closes the connection once it has sent all there is, so that a read ends at its end, however
+    long this machine takes, and not in a silence.
+    """
+    websocket_server.ends = True
     return websocket_server
 
 
@@ -34,7 +39,7 @@ def reading(feed: Feed) -> Make:
         given = {
             "url": "/feed",
             "subscribe": [{"op": "subscribe"}],
-            "quiet": "300ms",
+            "quiet": "60s",
             "linger": "20ms",
             "metadata": [],
             "reconnect": FAST,
