@@ -34,8 +34,9 @@ BEAT = 1.0
 EXPIRY = 15.0
 """Seconds after the last beat of a holder of which nothing else is known."""
 _EXISTS, _UNKNOWN = 57, (60, 218)
-_OURS: set[str] = set()
-"""The locks that this process holds, by UUID; one that it could not give back is not among them."""
+_LEFT: set[str] = set()
+"""The locks that this process could not give back, by UUID. Those it holds are not listed: another
+of its threads may have seen a lock before it was on such a list, or after it was taken off."""
 
 
 class Lease(NamedTuple):
@@ -81,7 +82,6 @@ class Locks:
         while True:
             if lease := self._created(table, name):
                 self._held.append(lease)
-                _OURS.add(lease.uuid)
                 self._beat()
                 return lease
             holder = self._holder(table)
@@ -97,15 +97,18 @@ class Locks:
     def release(self, lease: Lease) -> None:
         """Give a lock back; one that another took is no longer ours."""
         self._held.remove(lease)
-        _OURS.discard(lease.uuid)
         if not self._held:
             self._stop.set()
             self._beating = None
-        if time.monotonic() - lease.since > EXPIRY / 2:  # else nobody can have taken it
-            found = self._holder(lease.table)
-            if found is None or found.uuid != lease.uuid:
-                return
-        self._server.run(f"DROP TABLE IF EXISTS {self._name(lease.table)} SYNC")
+        try:
+            if time.monotonic() - lease.since > EXPIRY / 2:  # else nobody can have taken it
+                found = self._holder(lease.table)
+                if found is None or found.uuid != lease.uuid:
+                    return
+            self._server.run(f"DROP TABLE IF EXISTS {self._name(lease.table)} SYNC")
+        except BaseException:
+            _LEFT.add(lease.uuid)
+            raise
 
     def fence(self) -> str:
         """Return a condition that holds as long as every lock is still ours."""
@@ -138,6 +141,9 @@ class Locks:
             if error.code == _EXISTS:
                 return None
             raise
+        except BaseException:  # nobody knows whether it was made
+            _LEFT.add(lease.uuid)
+            raise
         return lease
 
     def _holder(self, table: str) -> Holder | None:
@@ -166,7 +172,13 @@ class Locks:
             raise
         buried = self._holder(grave)
         if buried is not None and buried.uuid != holder.uuid:  # a new holder's: give it back
-            self._server.run(f"RENAME TABLE {self._name(grave)} TO {self._name(table)}")
+            try:
+                self._server.run(f"RENAME TABLE {self._name(grave)} TO {self._name(table)}")
+            except ClickHouseRefusal as error:
+                if error.code != _EXISTS:
+                    raise
+                # a third has the lock; the fence tells the second
+                self._server.run(f"DROP TABLE IF EXISTS {self._name(grave)} SYNC")
             return
         self._server.settle(str(holder.words.get("mark")))
         self._server.run(f"DROP TABLE IF EXISTS {self._name(grave)} SYNC")
@@ -200,7 +212,7 @@ def is_dead(holder: Holder) -> bool:
         if _started(pid) != words.get("started"):
             return True
         if pid == os.getpid():
-            return holder.uuid not in _OURS
+            return holder.uuid in _LEFT
     return holder.age > EXPIRY
 
 
