@@ -33,7 +33,6 @@ _DAY = 24 * 3600.0
 class InstagramApi(WebApi):
     """One professional account, and what it may see of others.
 
-    :ivar cursor_life: seconds after which a cursor is refused
     :ivar given_at: when the long-lived token was given (seconds since 1970)
     :ivar hashtags_asked: what counts against the 30 in seven days
     :ivar too_many: rows above which an answer is too large
@@ -50,7 +49,7 @@ class InstagramApi(WebApi):
         self.insights = Insights(self)
         self.tokens.fixed(TOKEN, ACCOUNT)
         self.given_at = time.time() - 3 * _DAY
-        self.cursor_life = 60.0
+        self._era = 0
         self.hashtags_asked: set[str] = set()
         self.too_many = 10_000
         self.regain: float | None = None
@@ -84,6 +83,11 @@ class InstagramApi(WebApi):
                "estimated_time_to_regain_access": self.regain or 0}  # fmt: skip
         return {"X-Business-Use-Case-Usage": json.dumps({ACCOUNT: [use]}),
                 "X-App-Usage": json.dumps({"call_count": used, "total_time": 1})}  # fmt: skip
+
+    def end_cursors(self) -> None:
+        """Let every cursor that was given so far end, as they do after a while."""
+        with self.lock:
+            self._era += 1
 
     # ---- tokens ----------------------------------------------------------------------------
 
@@ -306,16 +310,16 @@ class InstagramApi(WebApi):
         return {"media": media, "id": "555"}
 
     def _cursor(self, last: str) -> str:
-        return base64.urlsafe_b64encode(f"{time.time()}/{last}".encode()).decode()
+        return base64.urlsafe_b64encode(f"{self._era}/{last}".encode()).decode()
 
     def _place(self, after: str | None, rows: Sequence[Json]) -> int:
-        """Return where a cursor leads; one ends by time, or when its object is deleted."""
+        """Return where a cursor leads; it ends when it is told to, or its object is deleted."""
         if after is None:
             return 0
         try:
-            born, _, last = base64.urlsafe_b64decode(after).decode().partition("/")
+            era, _, last = base64.urlsafe_b64decode(after).decode().partition("/")
             known = [at for at, row in enumerate(rows) if row["id"] == last]
-            if time.time() - float(born) <= self.cursor_life and known:
+            if int(era) == self._era and known:
                 return known[0] + 1
         except ValueError:
             pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -59,14 +59,14 @@ class TestStories(_OnServer):
 
 
 class TestAccountInsights(_OnServer):
-    """Spans of one day each."""
+    """Spans of one day each, also those on which clocks change."""
 
     resource = "account_insights"
 
     def make_source(self) -> InstagramSource:
-        start = datetime.now(UTC) - timedelta(days=9)
-        start = start.replace(hour=0, minute=0, second=0, microsecond=0)
-        return instagram(self.api, self.resource, start=start)
+        # Between two readings no day may end.
+        start, end = datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 13, tzinfo=UTC)
+        return instagram(self.api, self.resource, start=start, end=end)
 
 
 def test_pages_that_are_short_or_empty_do_not_end_the_listing(api: InstagramApi) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -82,8 +81,7 @@ async def test_a_cursor_that_ends_in_the_middle_is_gone_on_with_by_the_next_run(
     with pytest.raises(TransientError, match="cursor has ended"):
         async for chunk in instagram(api, "media").read(None):
             chunks.append(chunk)
-            api.cursor_life = 0.0
-    api.cursor_life = 60.0
+            api.end_cursors()
     rest = [chunk async for chunk in instagram(api, "media").read(chunks[-1].cursor)]
     ids = [row["id"] for row in rows(chunks + rest)]
     assert len(ids) == len(set(ids)) == 95
@@ -207,36 +205,6 @@ async def test_a_budget_of_requests_ends_between_two_pages(api: InstagramApi) ->
     rest = [chunk async for chunk in again.read(chunks[-1].cursor)]
     ids = [row["id"] for row in rows(chunks + rest)]
     assert len(ids) == len(set(ids)) == 95
-
-
-def test_account_insights_are_by_the_days_of_los_angeles(api: InstagramApi) -> None:
-    """Each day of it is one request, also where its clocks are changed."""
-    source = instagram(
-        api,
-        "account_insights",
-        start=datetime(2026, 3, 6, tzinfo=UTC),
-        end=datetime(2026, 3, 11, tzinfo=UTC),
-        metrics=["reach", "views"],
-        breakdown="media_product_type",
-    )
-    found = rows(read(source))
-    assert sorted({row["day"] for row in found}) == [date(2026, 3, n) for n in range(6, 11)]
-    whole = [row for row in found if row["breakdown"] == ""]
-    assert {(row["day"].toordinal() % 1000 + 5, row["value"]) for row in whole} == {
-        (row["value"], row["value"]) for row in whole
-    }
-    parts = {(row["value_of"], row["value"]) for row in found if row["breakdown"]}
-    assert parts == {("REEL", 3), ("AD", 4)}
-
-
-def test_series_are_asked_for_thirty_days_at_once(api: InstagramApi) -> None:
-    """Sixty-five days are three requests."""
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    source = instagram(api, "account_series", start=start, end=start + timedelta(days=65))
-    found = rows(read(source))
-    assert len(found) == 2 * 65
-    assert min(row["end_time"] for row in found) == datetime(2026, 1, 2, 8, tzinfo=UTC)
-    assert len(api.asked(f"/v26.0/{ACCOUNT}/insights")) == 3
 
 
 def test_a_metric_that_is_no_series_is_an_error(api: InstagramApi) -> None:
