@@ -121,6 +121,7 @@ class ImportOperator(SourceWords, BaseOperator):
         self.skip_if_empty, self.deferrable = skip_if_empty, deferrable
         self.step, self.part, self.reports = step, part, reports
         self._cancel: threading.Event | None = None
+        self._killed = False
         self._report: LoadReport | None = None
         self._hold(taken)
         validate(ImportWords, self._words(), where=self._where)
@@ -160,7 +161,11 @@ class ImportOperator(SourceWords, BaseOperator):
         return self._run(context, until=datetime.fromisoformat(until) if until else None)
 
     def on_kill(self) -> None:
-        """Ask the import to stop; what it has read is checkpointed for the next attempt."""
+        """Ask the import to stop; what it has read is checkpointed for the next attempt.
+
+        An import that has not begun yet stops as soon as it does.
+        """
+        self._killed = True
         if self._cancel is not None:
             self._cancel.set()
 
@@ -213,16 +218,21 @@ class ImportOperator(SourceWords, BaseOperator):
                 "airflow_provider_spotify.operators.partitioned"
             )
         self._cancel = threading.Event()
-        return run_import(
-            plan,
-            source=opened.source,
-            sink=opened.sink,
-            key=opened.key,
-            run=steps.part_run(run, self.part) if self.part else run,
-            cancel=self._cancel,
-            until=until,
-            when_idle="raise" if self.deferrable else "end",
-        )
+        if self._killed:  # looked at after the event is there, so that no request falls between
+            self._cancel.set()
+        try:
+            return run_import(
+                plan,
+                source=opened.source,
+                sink=opened.sink,
+                key=opened.key,
+                run=steps.part_run(run, self.part) if self.part else run,
+                cancel=self._cancel,
+                until=until,
+                when_idle="raise" if self.deferrable else "end",
+            )
+        finally:
+            self._cancel, self._killed = None, False
 
     def _wait(
         self, error: TransientError, plan: ImportPlan, opened: Opened, *, until: datetime | None
