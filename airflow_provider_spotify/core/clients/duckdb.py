@@ -23,7 +23,7 @@ from airflow_provider_spotify.core.errors import (
 if TYPE_CHECKING:
     import duckdb
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.005, 0.5
+_FIRST_WAIT, _LONGEST_WAIT = 0.005, 0.2
 _turns: dict[str, threading.Lock] = {}
 _turns_lock = threading.Lock()
 

@@ -31,7 +31,7 @@ Answers = queue.SimpleQueue[tuple[int, str, Any]]
 
 _SLICE = 0.05  # seconds between two looks at whether the broker refuses us
 _KNOCK = 10.0  # seconds that a broker may take to greet
-_PEEK = 5.0  # seconds that the last message of a topic may take
+_PEEK = 5.0  # seconds that the last message of a compacted topic may take
 _REFUSED = {"AuthenticationError", "ErrorGettingAuthenticationData"}
 _WRONG = {
     "IncompatibleSchema": "its schema does not fit",
@@ -136,7 +136,8 @@ class Pulsar:
         settings = _settings(inclusive=True, queue_size=1, compacted=compacted)
         last = _pulsar.MessageId.latest
         # what was last may have been compacted away, so it need not come
-        return self._firsts(self._opened([(n, last) for n in topics], settings), patience=_PEEK)
+        patience = _PEEK if compacted else self.timeout
+        return self._firsts(self._opened([(n, last) for n in topics], settings), patience=patience)
 
     def nexts(self, starts: Mapping[str, Position]) -> list[Position | None]:
         """Return the first message at or behind a position of each topic partition, if any."""

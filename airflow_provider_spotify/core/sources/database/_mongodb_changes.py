@@ -108,10 +108,11 @@ def waiting(reader: MongoReader, since: Cursor) -> bool:
         return True
     with closing(_opened(reader, since)) as stream:
         deadline = time.monotonic() + _LONGEST_WAIT
-        while time.monotonic() < deadline:
+        while True:  # asked at least once, however late it is by then
             if _next(reader, stream) is not None:
                 return True
-    return False
+            if time.monotonic() >= deadline:
+                return False
 
 
 class _Until:
