@@ -73,9 +73,12 @@ def _latest(plan: ImportPlan) -> LoadReport | None:
 
 
 def _events(path: Path) -> Counter[str]:
-    """Count the task events of each DAG in a file of OpenLineage events."""
+    """Count the task events of each DAG in a file of OpenLineage events.
+
+    Airflow still writes to it, so that it may end in the middle of an event.
+    """
     if not path.exists():
         return Counter()
-    with path.open(encoding="utf-8") as file:
-        names = [json.loads(line)["job"]["name"] for line in file if line.strip()]
+    with path.open(encoding="utf-8", newline="\n") as file:
+        names = [json.loads(line)["job"]["name"] for line in file if line.endswith("\n")]
     return Counter(name.split(".")[0] for name in names if "." in name)

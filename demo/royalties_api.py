@@ -81,7 +81,7 @@ def application(token: str) -> web.Application:
 def serving(token: str) -> Iterator[str]:
     """Serve the API on a free port of this machine; yield its base URL."""
     loop = asyncio.new_event_loop()
-    runner = web.AppRunner(application(token))
+    runner = web.AppRunner(application(token), shutdown_timeout=1.0)
 
     async def start() -> int:
         await runner.setup()
@@ -95,7 +95,7 @@ def serving(token: str) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()

@@ -16,16 +16,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-START_TIMEOUT = 240  # seconds; measured 35-43 on two idle cores (2026-11)
+START_TIMEOUT = 600  # seconds; measured 35-43 on two idle cores (2026-11)
+_BUSY = 120  # seconds that a busy machine may take for what takes milliseconds elsewhere
+_PORTS = range(8_000, 9_000)
 
 
-def free_port(preferred: int = 0) -> int:
-    """Return a port nobody listens on: the preferred one if it is free."""
-    for port in (preferred, 0):
+def free_port(preferred: int = 8_080) -> int:
+    """Return a port nobody listens on: the preferred one, or the next that is free.
+
+    Airflow takes it half a minute later. The system itself gives ports to others meanwhile, but
+    only from 32,768 on (Linux, ip_local_port_range).
+    """
+    for port in (preferred, *(port for port in _PORTS if port > preferred), *_PORTS):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
-    raise RuntimeError("no free TCP port")
+    raise RuntimeError(f"no free TCP port from {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 def settings(home: Path, *, port: int, tenants: Path) -> dict[str, str]:
@@ -40,24 +46,42 @@ def settings(home: Path, *, port: int, tenants: Path) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": str(_BUSY),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        # SQLite has one writer at a time; the others wait, by default for five seconds.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout={_BUSY}",
         "AIRFLOW__API__HOST": "127.0.0.1",  # nobody is asked for a password
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API__BASE_URL": api,
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": str(_BUSY),
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        # Begun far apart, neither search comes to the other's port.
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port(8_894)),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port(8_793)),
+        "AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT": str(_BUSY),  # later, an event is dropped
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(events),
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "demo",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(_BUSY),
     }
+
+
+class Refused(RuntimeError):
+    """The REST API answered with an error.
+
+    :param status: the HTTP status of the answer
+    """
+
+    def __init__(self, said: str, *, status: int) -> None:
+        super().__init__(said)
+        self.status = status
 
 
 class Api:
@@ -73,7 +97,8 @@ class Api:
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Call the REST API; answer the decoded JSON.
 
-        :raises RuntimeError: with the API's own words, if it refuses
+        :raises Refused: with the API's own words, if it refuses
+        :raises OSError: if it cannot be reached, or does not answer in time
         """
         headers = {"Content-Type": "application/json"}
         if self._token is not None:
@@ -83,11 +108,27 @@ class Api:
             self._base + path, data=data, headers=headers, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=_BUSY) as answer:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")[:500]
-            raise RuntimeError(f"{method} {path}: {error.code} {said}") from error
+            raise Refused(f"{method} {path}: {error.code} {said}", status=error.code) from error
+
+    def ask(self, path: str) -> Any:
+        """Get something, and ask again where the server was too busy to give it.
+
+        :raises Refused: if it says no, or is in trouble for two minutes
+        :raises OSError: if it cannot be reached for so long
+        """
+        deadline = time.monotonic() + _BUSY
+        while True:
+            try:
+                return self.call("GET", path)
+            except (Refused, OSError) as error:
+                final = isinstance(error, Refused) and error.status < 500
+                if final or time.monotonic() > deadline:
+                    raise
+            time.sleep(1)
 
     def log_in(self) -> None:
         """Take a token; with all-admins nobody is asked for a password."""
