@@ -81,7 +81,7 @@ def test_killed_imports_tried_again_equal_an_undisturbed_one(place: Place, way: 
     undisturbed = story(place.order("whole", "once", settings))
     assert not undisturbed.error, undisturbed.error
     run, hits, wanted, published = 0, 0, -(-KILLS // 6), False
-    for moment in islice(moments(dice, undisturbed), 3 * wanted):
+    for moment in islice(moments(dice, undisturbed), 10 * wanted):
         said = story(place.order("killed", f"run {run}", settings), until=moment)
         assert not said.error, said.error
         reached = said.stages[-1][0]

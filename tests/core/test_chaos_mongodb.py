@@ -78,7 +78,7 @@ def test_killed_imports_of_documents_equal_an_undisturbed_one(
     undisturbed = story(place.order("whole", "once", settings))
     assert not undisturbed.error, undisturbed.error
     wanted, hits = -(-KILLS // len(WAYS)), 0
-    for moment in islice(moments(dice, undisturbed), 3 * wanted):
+    for moment in islice(moments(dice, undisturbed), 10 * wanted):
         said = story(place.order("killed", "again and again", settings), until=moment)
         assert not said.error, said.error
         hits += said.stages[-1][0] != "end"

@@ -52,18 +52,23 @@ def test_reading_commands_import_neither_airflow_nor_a_data_library(name: str) -
 
 @pytest.mark.parametrize("name", LIGHT)
 def test_a_reading_command_starts_in_under_half_a_second(name: str, tmp_path: Path) -> None:
-    """By processor time, the best of three, with compiled bytecode as after an installation."""
-    code = f"from airflow_provider_spotify.cli import main; main({LIGHT[name]!r})"
-    cache = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
-    fresh(code, **cache)
+    """By processor time, the best of three, with compiled bytecode as after an installation.
 
-    def seconds() -> float:
+    The same work takes more of it beside other work: more than four times what pydantic alone
+    takes to be imported, which is about half a second too, is too much at any time.
+    """
+    code = f"from airflow_provider_spotify.cli import main; main({LIGHT[name]!r})"
+    peer = "from pydantic import BaseModel\nclass Model(BaseModel): a: int"
+    cache = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+
+    def seconds(code: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        fresh(code, **cache)
+        assert fresh(code, **cache).returncode == 0
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert min(seconds() for _ in range(3)) < 0.5
+    best = {each: min(seconds(each) for _ in range(4)) for each in (code, peer)}
+    assert best[code] < max(0.5, 4 * best[peer]), best.values()
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

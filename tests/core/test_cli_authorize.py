@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ class Running:
     def page(self) -> str:
         """Return the address of the consent page."""
         while True:
-            line = self._lines.get(timeout=30).strip()
+            line = self._lines.get(timeout=120).strip()
             if line.startswith("http"):
                 return line
 
@@ -65,7 +66,7 @@ class Running:
             self.process.stdin.write(f"{pasted}\n")
         self.process.stdin.close()
         output = self.process.stdout.read()
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self._reader.join(10)
         self.process.stdout.close()
         return code, output, "".join(self.said)
@@ -105,7 +106,7 @@ def known(server: OAuthServer, **fields: Any) -> dict[str, str]:
 def get(url: str) -> http.client.HTTPResponse:
     """Ask for a page as a browser does, and follow nothing."""
     parts = urlsplit(url)
-    link = http.client.HTTPConnection(parts.netloc, timeout=10)
+    link = http.client.HTTPConnection(parts.netloc, timeout=60)
     link.request("GET", f"{parts.path}?{parts.query}")
     answer = link.getresponse()
     answer.read()
@@ -180,12 +181,13 @@ def test_instagrams_address_is_pasted_and_its_token_lives_long(server: OAuthServ
     server.challenge, server.redirect_uris = None, ("https://localhost/callback",)
     server.client_auth = {"authorization_code": "body"}
     words = ("--connection", "mine", "--no-browser", "--output", "json")
+    begun = int(time.time())
     with command("instagram", *words, **known(server)) as running:
         code, output, said = running.end(pasted=f"{accept(running.page())}#_")
     assert code == OK, said
     extra = json.loads(output)["extra"]
     assert extra["access_token"] in server.prolongable
-    assert extra["access_token_obtained"] > 1_790_000_000
+    assert begun <= extra["access_token_obtained"] <= time.time()
 
 
 def test_an_answer_with_another_state_is_refused_and_the_right_one_still_waited_for(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,20 @@ async def test_cancelling_an_import_stops_its_thread(root: Path) -> None:
         stream.write("id,email\n")
         stream.writelines(f"{n},user{n}@example.com\n" for n in range(400_000))
     task = asyncio.create_task(csv(checkpoint={"rows": 1000}).import_data())
-    await asyncio.sleep(0.3)
+    await _until(lambda: "read" in _names())
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    for _ in range(200):
-        if not {"read", "transform"} & {thread.name for thread in threading.enumerate()}:
-            break
-        await asyncio.sleep(0.05)
-    else:
-        pytest.fail("the load's threads still run")
+    await _until(lambda: not {"read", "transform"} & _names())
+
+
+def _names() -> set[str]:
+    """Return the names of the threads that run."""
+    return {thread.name for thread in threading.enumerate()}
+
+
+async def _until(so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(60):
+        while not so():  # noqa: ASYNC110 - threads have no event
+            await asyncio.sleep(0.005)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
@@ -88,6 +88,7 @@ def test_a_window_has_a_zone() -> None:
 words = st.text(max_size=20)
 
 
+@settings(deadline=None)
 @given(words, words, words)
 def test_a_load_id_is_a_positive_63_bit_integer_and_always_the_same(
     tenant: str, name: str, run_id: str

@@ -33,10 +33,10 @@ RUN = Run(run_id="run")
 
 @pytest.fixture(autouse=True)
 def _no_thread_stays() -> Iterator[None]:
-    """After every load, however it ended, there are as many threads as before it."""
-    before = threading.active_count()
+    """After every load, however it ended, there is no thread that was not there before it."""
+    before = set(threading.enumerate())  # some of them may end meanwhile
     yield
-    assert threading.active_count() == before, threading.enumerate()
+    assert not set(threading.enumerate()) - before
 
 
 class Broken(MemorySource):
@@ -164,7 +164,8 @@ def test_a_fast_source_waits_for_a_slow_sink(tmp_path: Path) -> None:
     def slow(name: str) -> None:
         if name == "write" and not peak:
             deadline, seen = time.monotonic() + 60, -1
-            while seen < len(read) and time.monotonic() < deadline:  # until reading stands still
+            # until the lanes are filled, and reading stands still
+            while (len(read) < lanes or seen < len(read)) and time.monotonic() < deadline:
                 seen = len(read)
                 time.sleep(0.5)
             peak.append(len(read))
@@ -173,7 +174,7 @@ def test_a_fast_source_waits_for_a_slow_sink(tmp_path: Path) -> None:
     sink.before = slow
     run_import(plan(), source=Fast([batch] * (lanes + 10)), sink=sink, run=RUN)
     in_hands = 3  # one in each stage besides the lanes
-    assert lanes // 2 < peak[0] <= lanes + in_hands
+    assert lanes <= peak[0] <= lanes + in_hands
     assert len(read) == lanes + 10
 
 

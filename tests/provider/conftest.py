@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,7 @@ os.environ |= {
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
     "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
     "AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD": "True",
+    "AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT": "300",  # a busy machine loses no event
     "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
         {"type": "file", "log_file_path": str(LINEAGE), "append": True}
     ),
@@ -57,8 +59,11 @@ def airflow_db() -> Path:
 
 
 @pytest.fixture
-def run_dag(airflow_db: Path) -> Runner:
-    """Return a function that runs a DAG to its end, without a scheduler, and gives its run."""
+def run_dag(airflow_db: Path) -> Iterator[Runner]:
+    """Return a function that runs a DAG to its end, without a scheduler, and gives its run.
+
+    A task listens to SIGTERM; the tests that come after it are not to inherit that.
+    """
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
     def run(dag: DAG, *, conf: Mapping[str, Any] | None = None, **words: Any) -> DagRun:
@@ -67,7 +72,9 @@ def run_dag(airflow_db: Path) -> Runner:
         sync_bag_to_db(bag, "dags-folder", None)
         return dag.test(run_conf=dict(conf or {}), **words)
 
-    return run
+    listener = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, listener)
 
 
 @pytest.fixture
@@ -83,17 +90,22 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 @pytest.fixture
 def lineage() -> Callable[[], list[dict[str, Any]]]:
-    """Return a function that reads the OpenLineage events that were sent since the test began."""
-    start = LINEAGE.stat().st_size if LINEAGE.exists() else 0
+    """Return a function that reads the OpenLineage events that were sent since the test began.
+
+    A task's events are there when it has ended. Those of a whole run are written by another process
+    at any time, so that the file may end in the middle of one.
+    """
+    start = len(_whole_lines())
 
     def read() -> list[dict[str, Any]]:
-        if not LINEAGE.exists():
-            return []
-        with LINEAGE.open() as file:
-            file.seek(start)
-            return [json.loads(line) for line in file if line.strip()]
+        return [json.loads(line) for line in _whole_lines()[start:].splitlines() if line.strip()]
 
     return read
+
+
+def _whole_lines() -> bytes:
+    written = LINEAGE.read_bytes() if LINEAGE.exists() else b""
+    return written[: written.rfind(b"\n") + 1]
 
 
 @pytest.fixture

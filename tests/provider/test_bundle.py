@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.provider.folders import write_broken, write_tenant
@@ -288,7 +288,7 @@ def test_a_worker_compiles_only_its_own_tenant(
     assert list(parse(made).dags) == ["acme__plays"]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None)
 @example('"""')
 @example('a""""')
 @example('""""a"\n\\"')

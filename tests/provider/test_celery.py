@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from tests.services.airflow_celery import Cluster, cluster
 from tests.services.redis import redis_server
 
 ROWS = 200_000
-SLOW = "id % 2500 <> 0 OR pg_sleep(0.3) IS NOT NULL"
-"""Makes reading a quarter of the table take about six seconds, so that there is time to kill."""
+GATE = 4_711
+HELD = f"id % 2500 <> 1250 OR pg_advisory_xact_lock_shared({GATE}) IS NOT NULL"
+"""Holds each reader of a quarter of the table in the middle of it while a test has the lock."""
 TENANT = f"""
 tenant: acme
 owner: data
@@ -24,7 +26,7 @@ destination: {{type: postgres, connection: acme__warehouse, schema: landed}}
 defaults: {{retries: {{attempts: 3, delay: 1s, max_delay: 2s}}}}
 imports:
   plays:
-    source: {{type: postgresql, connection: acme__source, table: plays, where: "{SLOW}"}}
+    source: {{type: postgresql, connection: acme__source, table: plays, where: "{HELD}"}}
     table: plays
     partitions: 4
     quality: [{{check: unique, columns: [id]}}]
@@ -81,26 +83,30 @@ def airflow(tmp_path: Path, systems: Credentials) -> Iterator[Cluster]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_worker_killed_in_the_middle_costs_its_parts_alone(
     airflow: Cluster, systems: Credentials
 ) -> None:
     """Four parts, two workers, one killed: nothing lost, nothing twice, the others read once."""
     dag = "acme__plays"
-    airflow.wait(lambda: dag in _dags(airflow), seconds=120)
+    airflow.wait(lambda: dag in _dags(airflow), seconds=300)
     airflow.call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
-    run = airflow.call("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None})["dag_run_id"]
 
-    def parts(state: str) -> list[int]:
-        tasks = airflow.task_instances(dag, run)
-        return [t["map_index"] for t in tasks if t["task_id"] == "import" and t["state"] == state]
+    with _gate(systems):
+        started = airflow.call("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None})
+        run = started["dag_run_id"]
 
-    airflow.wait(lambda: len(parts("running")) == 4, seconds=120)
-    assert _seen(systems) is None
-    assert airflow.kill_worker("one") > 1
+        def held() -> bool:
+            tasks = [t for t in airflow.task_instances(dag, run) if t["task_id"] == "import"]
+            running = [t for t in tasks if t["state"] == "running"]
+            return len(running) == 4 and _at_the_gate(systems) >= 4
+
+        airflow.wait(held, seconds=300)
+        assert _seen(systems) is None
+        assert airflow.kill_worker("one") > 1
     path = f"/api/v2/dags/{dag}/dagRuns/{run}"
     ends = ("success", "failed")
-    airflow.wait(lambda: airflow.call("GET", path)["state"] in ends, seconds=300)
+    airflow.wait(lambda: airflow.ask(path)["state"] in ends, seconds=300)
 
     tasks = airflow.task_instances(dag, run)
     assert {t["task_id"]: t["state"] for t in tasks if t["map_index"] < 0} == {
@@ -116,7 +122,27 @@ def test_a_worker_killed_in_the_middle_costs_its_parts_alone(
 
 
 def _dags(airflow: Cluster) -> set[str]:
-    return {dag["dag_id"] for dag in airflow.call("GET", "/api/v2/dags")["dags"]}
+    return {dag["dag_id"] for dag in airflow.ask("/api/v2/dags")["dags"]}
+
+
+@contextmanager
+def _gate(systems: Credentials) -> Iterator[None]:
+    """Let no reader pass meanwhile."""
+    with connect(systems) as connection:
+        connection.execute(f"SELECT pg_advisory_lock({GATE})".encode())
+        yield
+
+
+def _at_the_gate(systems: Credentials) -> int:
+    """Count the sessions that wait to pass."""
+    with connect(systems) as connection:
+        found = connection.execute(
+            b"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+            b"AND objid = $1",
+            [GATE],
+        ).fetchone()
+    assert found
+    return int(found[0])
 
 
 def _seen(systems: Credentials) -> object:

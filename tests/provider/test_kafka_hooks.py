@@ -41,7 +41,7 @@ def test_kafka_hook_is_the_official_one_and_tests_as_a_source(cluster: Callable[
     ok, message = hook.test_connection()
     assert ok, message
     assert "topics" in message
-    assert hook.get_conn.list_topics(timeout=10).brokers
+    assert hook.get_conn.list_topics(timeout=60).brokers
 
 
 def test_kafka_test_button_shows_no_secret(cluster: Callable[..., str]) -> None:

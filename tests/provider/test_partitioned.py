@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,24 +97,44 @@ def test_one_task_alone_cannot_share_a_load(run_dag: Run, folder: Path, warehous
 
 
 @pytest.fixture
-def stream(redis: Credentials, connection: Define) -> client.Redis:
-    """Define a connection to a Redis with an empty stream; give a client."""
-    place = {"host": redis.host, "port": redis.port, "password": redis.secret()}
-    connection("acme__redis", conn_type="redis", login=redis.login, **place)
-    made = client.Redis(username=redis.login, **place)
-    made.delete("plays")
-    made.xadd("plays", {"id": "0"})
-    return made
+def stream(redis_database: Credentials, connection: Define) -> Iterator[client.Redis]:
+    """Define a connection to a Redis whose stream has one entry; give a client."""
+    known = redis_database
+    place: dict[str, Any] = {
+        "host": known.host,
+        "port": known.port,
+        "password": known.secret(),
+    }
+    number = int(known.database or 0)
+    extra = json.dumps({"db": number})
+    connection("acme__redis", conn_type="redis", login=known.login, extra=extra, **place)
+    with client.Redis(username=known.login, db=number, **place) as made:
+        made.xadd("plays", {"id": "0"})
+        yield made
+
+
+def deferred(dag_id: str) -> bool:
+    """Say whether a task of a DAG waits in the triggerer."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        states = session.scalars(select(TaskInstance.state).filter_by(dag_id=dag_id))
+        return "deferred" in states.all()
 
 
 def test_a_silent_stream_gives_its_worker_back_and_goes_on(
     run_dag: Run, stream: client.Redis, warehouse: str
 ) -> None:
     """What comes while the task is deferred is imported by the same load, until its time is up."""
+    over = threading.Event()
 
     def later() -> None:
-        time.sleep(4)
-        stream.xadd("plays", {"id": "1"})
+        while not over.wait(0.1):
+            if deferred("flowing"):
+                stream.xadd("plays", {"id": "1"})
+                return
 
     with DAG("flowing", schedule=None, start_date=START) as made:
         RedisStreamsImportOperator(
@@ -124,13 +144,16 @@ def test_a_silent_stream_gives_its_worker_back_and_goes_on(
             destination="warehouse",
             table="plays",
             tenant="acme",
-            flush={"within": "50ms", "idle": "500ms", "run_for": "14s"},
+            flush={"within": "50ms", "idle": "500ms", "run_for": "40s"},
             contract={"columns": {"id": {"type": "bigint"}}},
         )
     producing = threading.Thread(target=later)
     producing.start()
-    run = run_dag(made)
-    producing.join()
+    try:
+        run = run_dag(made)
+    finally:
+        over.set()
+        producing.join()
     assert run.state == "success"
     assert landed() == [0, 1]
     report = run.get_task_instance("plays").xcom_pull("plays")

@@ -14,11 +14,11 @@ from typing import Any
 import psutil
 
 from airflow_provider_spotify.core.model import Credentials
-from demo.standalone import Api, free_port, settings
-from tests.services.process import listening, running
+from demo.standalone import Api, settings
+from tests.services.process import free_port, listening, running
 
 _AIRFLOW = Path(sys.executable).with_name("airflow")
-_STARTS = 180  # seconds that each part may take to start, on a machine that does other things, too
+_STARTS = 600  # seconds that each part may take to start, on a machine that does other things, too
 
 
 class Cluster(Api):
@@ -49,7 +49,7 @@ class Cluster(Api):
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run, as the REST API describes them."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        found: list[dict[str, Any]] = self.call("GET", path)["task_instances"]
+        found: list[dict[str, Any]] = self.ask(path)["task_instances"]
         return found
 
     def wait(self, what: Callable[[], Any], *, seconds: float) -> Any:
@@ -71,7 +71,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     """Run an Airflow without workers; ``Cluster.add_worker`` adds them.
 
-    A task whose worker dies is noticed after 10 seconds.
+    A task whose worker dies is noticed after 30 seconds.
 
     :param folder: its home, and where each process writes its log
     :param tenants: the tenants' YAML
@@ -91,7 +91,7 @@ def cluster(
         ),
         "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-that-all-its-processes-share-0123456789",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
         **env,
     }

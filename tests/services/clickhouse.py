@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -66,7 +67,8 @@ def clickhouse_server(folder: Path, *, port: int) -> Iterator[subprocess.Popen[b
             return False
 
     env = {"PYTHONPATH": str(_ROOT)}
-    with running(command, name="clickhouse", folder=folder, healthy=healthy, env=env) as process:
+    words: Any = {"name": "clickhouse", "folder": folder, "healthy": healthy, "env": env}
+    with running(command, **words, seconds=180) as process:
         yield process
 
 

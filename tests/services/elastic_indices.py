@@ -61,9 +61,9 @@ class Indices:
 
     @property
     def open_contexts(self) -> int:
-        """How many points in time the node holds."""
-        stats = call(self.credentials, "GET", "_nodes/stats/indices/search")
-        return sum(n["indices"]["search"]["open_contexts"] for n in stats["nodes"].values())
+        """How many searches and points in time the node holds of these indices."""
+        stats = call(self.credentials, "GET", f"{self.prefix}-*/_stats/search")
+        return int(stats["_all"]["total"]["search"]["open_contexts"])
 
 
 @pytest.fixture

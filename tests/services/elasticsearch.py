@@ -70,7 +70,7 @@ def node(version: str, *, heap: str = "320m") -> Iterator[Credentials]:
             return bool(call(credentials, "GET", "_cluster/health")["number_of_nodes"])
 
         name = f"elasticsearch-{version}"
-        with running(command, name=name, folder=Path(folder), healthy=healthy, seconds=120):
+        with running(command, name=name, folder=Path(folder), healthy=healthy, seconds=240):
             yield credentials
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,13 +20,14 @@ Answer = Callable[[web.Request], Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it arrived."""
+    """One request as it arrived, and when (monotonic seconds)."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class HttpServer:
         self.delay = 0.0
         self.at_once = 0
         self.most_at_once = 0
+        self._meeting = 0
+        self._gathered = asyncio.Event()
         self._ready = threading.Event()
 
     @property
@@ -93,6 +97,17 @@ class HttpServer:
         """Let the next requests of a path fail this way, in this order."""
         self.faults[path].extend(faults)
 
+    def meet(self, count: int) -> None:
+        """Let no further request be answered before so many are under way at once."""
+        self._gathered = asyncio.Event()
+        self._meeting = count
+
+    async def arrived(self, path: str) -> None:
+        """Wait until a path is asked for, if it has not been yet."""
+        async with asyncio.timeout(60):
+            while not self.asked(path):  # noqa: ASYNC110  (the server lives in another thread)
+                await asyncio.sleep(0.01)
+
     def asked(self, path: str) -> list[Seen]:
         """Return the requests that a path got."""
         return [s for s in self.seen if s.path == path]
@@ -104,7 +119,7 @@ class HttpServer:
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10), "the test server did not start"
+        assert self._ready.wait(60), "the test server did not start"
         return self
 
     def __exit__(
@@ -115,6 +130,22 @@ class HttpServer:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
+
+    async def __aenter__(self) -> Self:
+        """Serve in the caller's event loop."""
+        self._serving = asyncio.create_task(self._serve())
+        while not self._ready.is_set() and not self._serving.done():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        await self._serving
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -132,9 +163,17 @@ class HttpServer:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
+            if self._meeting:
+                await self._others()
             return await self._answer(request)
         finally:
             self.at_once -= 1
+
+    async def _others(self) -> None:
+        """Wait until as many requests as are to meet have been under way at once."""
+        if self.at_once >= self._meeting:
+            self._gathered.set()
+        await self._gathered.wait()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -96,7 +96,8 @@ class Broker:
     def run(self) -> Iterator[subprocess.Popen[bytes]]:
         """Yield its process once it answers."""
         command = [*self._java, "kafka.Kafka", str(self._settings)]
-        with running(command, name="kafka", folder=self._folder, healthy=self._answers) as process:
+        words: dict[str, Any] = {"folder": self._folder, "healthy": self._answers, "seconds": 180}
+        with running(command, name="kafka", **words) as process:
             yield process
 
     @property
@@ -177,14 +178,14 @@ def make_topic(
     name = name or f"t{uuid.uuid4().hex[:12]}"
     client = admin(credentials)
     new = NewTopic(name, partitions, 1, config=dict(config or {}))
-    client.create_topics([new])[name].result(30)
+    client.create_topics([new])[name].result(60)
     await_topic(credentials, name, partitions=partitions)
     return name
 
 
 def await_topic(credentials: Credentials, name: str, *, partitions: int) -> None:
     """Wait until a topic has so many partitions, each with a leader."""
-    client, deadline = admin(credentials), time.monotonic() + 20
+    client, deadline = admin(credentials), time.monotonic() + 60
     while time.monotonic() < deadline:
         found = client.list_topics(name, timeout=10).topics[name]
         leaders = [each.leader for each in found.partitions.values()]

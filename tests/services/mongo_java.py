@@ -86,7 +86,11 @@ def mongo_java() -> Iterator[Credentials]:
         classes = f"{folder}{os.sep}*"
         command = ["java", "-Xmx256m", "-cp", classes, "Server.java", str(port)]
         with running(
-            command, name="mongo-java", folder=Path(scratch), healthy=lambda: listening(port)
+            command,
+            name="mongo-java",
+            folder=Path(scratch),
+            healthy=lambda: listening(port),
+            seconds=180,
         ):
             yield Credentials(host="127.0.0.1", port=port)
 

@@ -61,6 +61,7 @@ def mongodb() -> Iterator[Credentials]:
             name="ferretdb",
             folder=Path(folder),
             healthy=lambda: listening(port),
+            seconds=180,
             env=silent,
         ):
             url = f"mongodb://{_USER}:{_PASSWORD}@127.0.0.1:{port}/{_DATABASE}"

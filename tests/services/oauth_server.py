@@ -43,13 +43,14 @@ class OAuthServer:
 
     :param client_secret: None: a public client
     :param client_auth: where it accepts the secret, by grant
-    :param life: seconds that an access token lives
+    :param life: seconds that an access token lives, and ``grace``: for which it is taken after that
     :param scheme: the word that it accepts before an access token
     :param challenge: how it expects the PKCE challenge; None: it wants none
     :param accounts: the public keys of service accounts by e-mail address
     :param prolongable: what may be prolonged: token and when it was given (seconds since 1970)
     :param ahead: seconds by which its clock is ahead of ours
     :param slow: seconds that a renewal takes
+    :ivar renewing: set once a renewal has come; it is answered when ``may_renew`` is set, as it is
     """
 
     client_id: str = "app"
@@ -58,6 +59,7 @@ class OAuthServer:
     client_id_name: str = "client_id"
     redirect_uris: tuple[str, ...] = ("http://127.0.0.1/callback",)
     life: float = 3600
+    grace: float = 0
     scheme: str = "Bearer"
     challenge: str | None = "base64url"
     single_use: bool = True
@@ -66,6 +68,8 @@ class OAuthServer:
     prolongable: dict[str, float] = field(default_factory=dict)
     ahead: float = 0
     slow: float = 0
+    renewing: threading.Event = field(default_factory=threading.Event)
+    may_renew: threading.Event = field(default_factory=lambda: _set())
     down: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     spent: Counter[str] = field(default_factory=Counter)
@@ -116,8 +120,10 @@ class OAuthServer:
 
     def answer(self, path: str, query: dict[str, str], form: dict[str, str], auth: str) -> Answer:
         """Answer what is not a page."""
-        if self.slow and path == "/token":
+        if path == "/token":
+            self.renewing.set()
             time.sleep(self.slow)
+            self.may_renew.wait(60)
         with self.lock:
             self.asked[path] += 1
             if path == "/token" and self.down:
@@ -165,7 +171,7 @@ class OAuthServer:
     def _tokens(self, *, refresh: bool) -> dict[str, Any]:
         self.count += 1
         token = f"access-{self.count}"
-        self.access_tokens[token] = time.time() + self.life
+        self.access_tokens[token] = time.time() + self.life + self.grace
         body = {"access_token": token, "token_type": "Bearer", "expires_in": self.life}
         if refresh:
             self.refresh_tokens.add(f"refresh-{self.count}")
@@ -317,6 +323,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None: ...
+
+
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 def _decoded(part: str) -> bytes:

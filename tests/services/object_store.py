@@ -15,15 +15,18 @@ from airflow_provider_spotify.core.model import Credentials
 
 @contextmanager
 def object_store() -> Iterator[Credentials]:
-    """Run the server; give credentials that may do everything."""
+    """Run the server, empty; give credentials that may do everything."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        # moto keeps buckets for as long as the process lives, whichever server they came by
+        urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
         yield Credentials(
             login="AKIAIOSFODNN7TESTING",
             password="not-a-real-secret-key",
-            extra={"endpoint_url": f"http://{host}:{port}", "region_name": "us-east-1"},
+            extra={"endpoint_url": url, "region_name": "us-east-1"},
         )
     finally:
         server.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -57,7 +58,7 @@ def drop_slots(connection: psycopg.Connection[Any], database: str) -> None:
     """Remove a database's replication slots, or it could not be dropped; end who reads them."""
     its = b"FROM pg_replication_slots WHERE database = $1"
     connection.execute(b"SELECT pg_terminate_backend(active_pid) " + its, [database])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while connection.execute(b"SELECT 1 " + its + b" AND active", [database]).fetchone():
         assert time.monotonic() < deadline, "a replication slot stays active"
         time.sleep(0.02)
@@ -135,8 +136,20 @@ def _server(
         try:
             yield _healthy(port, process=process, log=log)
         finally:
-            process.send_signal(2)  # SIGINT: end sessions and stop
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End sessions and stop; if that takes long, stop as in a crash."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        process.send_signal(number)
+        try:
             process.wait(30)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    process.kill()
+    process.wait()
 
 
 def _put(file: Path, content: str, user: str | None) -> None:
@@ -154,7 +167,7 @@ def _unprivileged() -> str:
 def _healthy(port: int, *, process: subprocess.Popen[bytes], log: Path) -> Credentials:
     address = f"postgresql://postgres:postgres@127.0.0.1:{port}/postgres"
     credentials = Credentials.from_uri(address)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             connect(credentials).close()

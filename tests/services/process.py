@@ -30,7 +30,7 @@ def running(
     name: str,
     folder: Path,
     healthy: Callable[[], bool],
-    seconds: float = 60,
+    seconds: float = 180,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Yield a server's process once ``healthy`` says so; end it, and its children, afterwards.

@@ -97,7 +97,7 @@ class Standalone:
     @contextmanager
     def run(self) -> Iterator[subprocess.Popen[bytes]]:
         """Yield its process once it answers."""
-        words: dict[str, Any] = {"folder": self._folder, "healthy": self._answers, "seconds": 120}
+        words: dict[str, Any] = {"folder": self._folder, "healthy": self._answers, "seconds": 180}
         with running(self._command, name="pulsar", **words) as process:
             yield process
 
@@ -188,7 +188,7 @@ def produce(
             topic,
             batching_enabled=batch > 0,
             batching_max_messages=max(2, batch),
-            batching_max_publish_delay_ms=1_000,
+            batching_max_publish_delay_ms=60_000,  # flush comes before that
             block_if_queue_full=True,
             **({"schema": schema} if schema is not None else {}),
             **words,

@@ -115,7 +115,7 @@ def start(
         process = subprocess.Popen(
             [*command, *ports, *options], stdout=output, stderr=output, start_new_session=True
         )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if _answers(port, speaks=speaks):
             return process

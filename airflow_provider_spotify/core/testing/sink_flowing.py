@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_spotify.core.model import Run, Window
 from airflow_provider_spotify.core.sinks.base import Load, Sink
-from airflow_provider_spotify.core.testing.killed import EVERY, start, timed
+from airflow_provider_spotify.core.testing.killed import EVERY, again, start, timed
 from airflow_provider_spotify.core.testing.loads import (
     Scenario,
     batch,
@@ -215,7 +215,7 @@ class Flowing(SinkSuite):
             start(sink, run=run, **words).end(after=dice.uniform(0, seconds))
             if dice.random() < 0.25:
                 run = f"run {number + 1}"
-        error = start(sink, run=run, **words).end()
+        error = again(sink, run=run, **words)
         assert not error, error
         assert rows_of(sink, "killed") == rows_of(sink, "whole")
         assert sink.cursor("killed") == sink.cursor("whole")

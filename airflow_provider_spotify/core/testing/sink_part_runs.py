@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_spotify.core.errors import ConfigurationError, TransientError
 from airflow_provider_spotify.core.model import Run, Window
 from airflow_provider_spotify.core.sinks.base import Sink
-from airflow_provider_spotify.core.testing.killed import start, timed
+from airflow_provider_spotify.core.testing.killed import again, start, timed
 from airflow_provider_spotify.core.testing.loads import (
     Scenario,
     batch,
@@ -241,7 +241,7 @@ class PartRuns(PartSuite):
         for number in (1, 2):
             for _ in range(max(KILLS // 10, 1)):
                 start(sink, part=(number, 2), **words).end(after=dice.uniform(0, seconds))
-            error = start(sink, part=(number, 2), **words).end()
+            error = again(sink, part=(number, 2), **words)
             assert not error, error
         assert sink.cursor("killed") is None
         assert sink.history("killed") == []
@@ -250,8 +250,11 @@ class PartRuns(PartSuite):
             if sink.cursor("killed") is not None:
                 break
         else:
-            error = start(sink, parts=2, **words).end()
-            assert not error, error
+            error = again(sink, parts=2, **words)
+            # A server may still have been committing what the last one killed had sent: then no
+            # part is held any more.
+            committed = "ConfigurationError" in error and sink.cursor("killed") is not None
+            assert not error or committed, error
         assert rows_of(sink, "killed") == rows_of(sink, "whole")
         assert sink.cursor("killed") == {"batches": len(scenario.batches)}
         assert records_of(sink, "killed") == records_of(sink, "whole")

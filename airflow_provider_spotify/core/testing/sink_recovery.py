@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_spotify.core.model import load_id
 from airflow_provider_spotify.core.sinks.base import Sink
-from airflow_provider_spotify.core.testing.killed import EVERY, start, timed
+from airflow_provider_spotify.core.testing.killed import EVERY, again, start, timed
 from airflow_provider_spotify.core.testing.loads import Scenario, load, rows_of, spec
 from airflow_provider_spotify.core.testing.sink_suite import MODES, SinkSuite
 
@@ -35,7 +35,7 @@ class Recovery(SinkSuite):
             start(sink, run=run, **words).end(after=dice.uniform(0, seconds))
             if dice.random() < 0.25:
                 run = f"run {number + 1}"
-        error = start(sink, run=run, **words).end()
+        error = again(sink, run=run, **words)
         assert not error, error
         assert rows_of(sink, "killed") == expected["rows"]
         assert sink.cursor("killed") == expected["cursor"]

@@ -196,7 +196,7 @@ class SourceConformance(ABC):
             before = _held()
             for _ in range(4):
                 read(self.make_source(), limit=1)
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 15
             while (left := _held() - before) and time.monotonic() < deadline:
                 time.sleep(0.05)
             if not left:

@@ -20,7 +20,8 @@ A proxy stands between source and server and breaks the answer to the first, a m
 data page, once (``passing``) or from then on (``lasting``). Each reading must end with the same
 rows as an undisturbed one, or with an error of the house after which the last cursor brings exactly
 the missing rows. Give the source small chunks, at least four pages, ``timeout`` two seconds and
-two ``retry_attempts``, or the suite takes minutes.
+two ``retry_attempts``, or the suite takes minutes; where no fault waits for the timeout, the suite
+makes it longer, for a busy machine.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
 from airflow_provider_spotify.core.clients.http.limits import forget_limits
+from airflow_provider_spotify.core.clients.oauth.grants import forget_tokens
 from airflow_provider_spotify.core.errors import ImporterError
 from airflow_provider_spotify.core.testing.sources import AnySource, rows_of
 from airflow_provider_spotify.core.testing.web_answers import BOMB_BYTES, Kind
@@ -60,6 +63,12 @@ WRONG: tuple[Kind, ...] = (
 """What no attempt need mend: complete, or an error, but never the end of the data."""
 EVER = 1_000_000
 """Times that a lasting fault strikes."""
+_SILENT: tuple[Kind, ...] = ("stall", "hang")
+"""What only the source's timeout ends."""
+_PATIENCE = timedelta(seconds=60)
+"""For a request that nothing holds up: a busy machine is no fault."""
+_SILENCE = timedelta(seconds=8)
+"""For one that is held up until its timeout, and for the next attempt, which is not."""
 
 
 class Undisturbed(NamedTuple):
@@ -168,16 +177,16 @@ class WebFaults(ABC):
         """
         self._excuse("expired_page")
         with FaultProxy(self.upstream(), data=self.data) as proxy:
-            chunks = attempt(self.make_source(proxy.url)).chunks
+            chunks = attempt(self._patient(proxy.url)).chunks
             half = Attempt(chunks[: max(1, len(chunks) // 2)], None)
             rest = rows_of(chunks[len(half.chunks) :])
             proxy.fault("expired_page")
-            source = self.make_source(proxy.url)
+            source = self._patient(proxy.url)
             found = attempt(source, half.cursor)
             if found.error is not None:
                 self._clear(found.error, source, proxy)
                 proxy.heal()
-                later = attempt(self.make_source(proxy.url), found.cursor or half.cursor)
+                later = attempt(self._patient(proxy.url), found.cursor or half.cursor)
                 found = Attempt(found.chunks + later.chunks, later.error)
         assert found.error is None, found.error
         rows = rows_of(found.chunks)
@@ -190,15 +199,15 @@ class WebFaults(ABC):
         """Every row that was there throughout comes exactly once, or there is an error."""
         self._excuse(what)
         with FaultProxy(self.upstream(), data=self.data) as proxy:
-            before = self._rows(attempt(self.make_source(proxy.url)))
+            before = self._rows(attempt(self._patient(proxy.url)))
             done: list[object | None] = []
             proxy.then(lambda: done.append(getattr(self, what)()))
-            source = self.make_source(proxy.url)
+            source = self._patient(proxy.url)
             found = attempt(source)
             assert done, "nothing was asked for"
             if done[0] is None:
                 pytest.skip(f"{what} does nothing")
-            after = self._rows(attempt(self.make_source(proxy.url)))
+            after = self._rows(attempt(self._patient(proxy.url)))
             if found.error is not None:
                 self._clear(found.error, source, proxy)
                 return
@@ -214,6 +223,9 @@ class WebFaults(ABC):
     @pytest.fixture(autouse=True)
     def _listen(self) -> Iterator[None]:
         """Keep every log line; none may hold a secret."""
+        # What was learned of a port is of the server that had it: it may be another's by now.
+        forget_limits()
+        forget_tokens()
         self._secrets: set[str] = set()
         lines: list[str] = []
         handler = Lines(lines)
@@ -234,7 +246,7 @@ class WebFaults(ABC):
         known = WebFaults._known.get(type(self))
         if known is None:
             with FaultProxy(self.upstream(), data=self.data) as proxy:
-                whole = attempt(self.make_source(proxy.url))
+                whole = attempt(self._patient(proxy.url))
                 if whole.error is not None:
                     raise whole.error
                 known = Undisturbed(rows_of(whole.chunks), proxy.pages, len(whole.chunks))
@@ -258,7 +270,8 @@ class WebFaults(ABC):
         said = f"{kind} {'lasting' if times == EVER else 'passing'} at page {page}"
         with FaultProxy(self.upstream(), data=self.data) as proxy:
             fault = proxy.fault(kind, after=page, times=times, **how)
-            source = self.make_source(proxy.url)
+            silent = timedelta(0) if times == EVER else _SILENCE
+            source = self._patient(proxy.url, most=silent if kind in _SILENT else _PATIENCE)
             found = attempt(source)
             self._secrets |= secrets_in(proxy.asked) | secrets_of(source)
             assert fault.struck, f"{said}: never played; reading ended before: {found.error}"
@@ -270,11 +283,20 @@ class WebFaults(ABC):
                 raise AssertionError(f"{said}: one more attempt mends it") from found.error
             proxy.heal()
             forget_limits()
-            rest = attempt(self.make_source(proxy.url), found.cursor)
+            rest = attempt(self._patient(proxy.url), found.cursor)
         if rest.error is not None:
             raise AssertionError(f"{said}: the cursor does not go on: {rest.error}")
         rows = rows_of(found.chunks) + rows_of(rest.chunks)
         self._same(rows, whole, source, f"{said}, resumed after {found.error}")
+
+    def _patient(self, url: str, *, most: timedelta = _PATIENCE) -> AnySource:
+        """Return a source whose requests may take so long, or as long as its own ``timeout``."""
+        source = self.make_source(url)
+        own = getattr(source.config, "timeout", None)
+        if own is not None:
+            longer = {"timeout": max(own, most)}
+            source.config = source.config.model_copy(update=longer)
+        return source
 
     @staticmethod
     def _same(found: Counter[str], whole: Counter[str], source: AnySource, said: str) -> None:

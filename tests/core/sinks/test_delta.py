@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
+from moto.s3.responses import S3Response
 
 from airflow_provider_spotify.core.errors import ConfigurationError, TransientError
 from airflow_provider_spotify.core.model import Credentials
@@ -48,6 +49,20 @@ class TestDelta(SinkConformance):
 
     def make_sink(self) -> Sink[Any]:
         return DeltaSink(DeltaConfig(path=str(self.path)), tenant="acme")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_of_several_creates_an_object() -> Iterator[None]:
+    """S3 lets one of several create an object; moto looks for it and puts it in two steps."""
+    guard, put = Lock(), S3Response.put_object
+
+    def alone(self: S3Response) -> Any:
+        with guard:
+            return put(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Response, "put_object", alone)
+        yield
 
 
 @pytest.fixture

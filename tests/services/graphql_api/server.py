@@ -70,7 +70,7 @@ class GraphqlApi(WebApi):
     :ivar introspection: the schema may be asked for
     :ivar broken: ids of plays whose ``note`` (null then) fails
     :ivar lost: ids of plays whose ``title`` (never null) fails, so that the whole play is null
-    :ivar points: Shopify's bucket of points; None: there is none
+    :ivar points: Shopify's bucket of points, as the first request finds it; None: there is none
     """
 
     def __init__(self, *, count: int = 95, seed: int = 3) -> None:
@@ -82,7 +82,7 @@ class GraphqlApi(WebApi):
         self.points: float | None = None
         self.most_points, self.rate = 100.0, 200.0
         self.remaining, self.reset_in = 5000, 3600.0
-        self._points_at = time.monotonic()
+        self._points_at: float | None = None
         self._random = Random(seed)
         self.artists = {str(n): {"id": str(n), "name": f"Artist {n} ♫"} for n in range(3)}
         self.tracks = [self._track(n) for n in range(37)]
@@ -196,7 +196,8 @@ class GraphqlApi(WebApi):
         if self.points is None:
             return None
         now = time.monotonic()
-        self.points = min(self.most_points, self.points + (now - self._points_at) * self.rate)
+        passed = now - (self._points_at or now)
+        self.points = min(self.most_points, self.points + passed * self.rate)
         self._points_at = now
         if cost > self.points:
             error = {"message": "Throttled", "extensions": {"code": "THROTTLED"}}

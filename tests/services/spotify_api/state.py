@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import secrets
+import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -123,7 +126,9 @@ class State:
     :param allowance: calls in any ``window`` seconds for one app; None: no limit
     :param quota: calls of one developer account in all; None: no limit
     :param latency: seconds before each answer
+    :param together: the first answers wait until so many calls have come
     :param scopes: what every consent covers
+    :ivar most_at_once: the most calls that were under way at the same time
     """
 
     apps: Sequence[App]
@@ -134,6 +139,7 @@ class State:
     window: float = 30.0
     quota: int | None = None
     latency: float = 0.0
+    together: int = 0
     faults: list[Fault] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     tokens: dict[str, Token] = field(default_factory=dict)
@@ -141,6 +147,11 @@ class State:
     spoken: Spoken = field(default_factory=spoken.build)
     libraries: dict[str, Library] = field(default_factory=dict)
     scopes: set[str] = field(default_factory=lambda: set(SCOPES))
+    most_at_once: int = 0
+    _at_once: int = 0
+    _come: int = 0
+    _gathered: asyncio.Event = field(default_factory=asyncio.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _recent: dict[str, deque[float]] = field(default_factory=dict)
     _spent: dict[str, int] = field(default_factory=dict)
 
@@ -161,7 +172,8 @@ class State:
     def grant(self, app: App, *, user: str | None) -> str:
         """Make an access token."""
         token = f"BQ{secrets.token_urlsafe(60)}"
-        self.tokens[token] = Token(app, user, time.monotonic() + self.token_seconds)
+        with self._lock:
+            self.tokens[token] = Token(app, user, time.monotonic() + self.token_seconds)
         return token
 
     def rotated(self, app: App, old: str) -> str:
@@ -173,7 +185,22 @@ class State:
 
     def expire_tokens(self) -> None:
         """End every access token now."""
-        self.tokens = {text: token._replace(ends=0.0) for text, token in self.tokens.items()}
+        with self._lock:
+            self.tokens = {text: token._replace(ends=0.0) for text, token in self.tokens.items()}
+
+    @asynccontextmanager
+    async def under_way(self) -> AsyncIterator[None]:
+        """Count a call while it is answered; hold the first ones until ``together`` have come."""
+        self._come += 1
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        if self._come >= self.together:
+            self._gathered.set()
+        try:
+            await self._gathered.wait()
+            yield
+        finally:
+            self._at_once -= 1
 
     def admit(self, app: App) -> Refusal | None:
         """Count a call against the window and the quota; a refused call costs nothing."""

@@ -133,4 +133,4 @@ def test_the_command_prints_its_address_and_stops_when_told() -> None:
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         assert process.stdout.readline().strip() == MINE
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

@@ -7,7 +7,6 @@ https://docs.x.com/x-api/fundamentals/response-codes-and-errors
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,13 +33,13 @@ class TwitterPages(WebApi):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
-        self.void_before = 0.0
+        self._era = 0
         self.vocabularies = {"tweet", "post"}
 
     def end_page_tokens(self) -> None:
         """Let every token of a next page end now."""
         with self.lock:
-            self.void_before = time.time()
+            self._era += 1
 
     def error(self, status: int, message: str, **more: Any) -> ApiError:
         """Refuse with a problem (RFC 7807)."""
@@ -172,17 +171,16 @@ class TwitterPages(WebApi):
     def _spoken(body: Json, vocabulary: str) -> Any:
         return renamed(body) if vocabulary == "post" else body
 
-    @staticmethod
-    def _token(state: str) -> str:
-        return base64.b32hexencode(f"{time.time()}|{state}".encode()).decode().rstrip("=").lower()
+    def _token(self, state: str) -> str:
+        return base64.b32hexencode(f"{self._era}|{state}".encode()).decode().rstrip("=").lower()
 
     def _position(self, token: str | None) -> str | None:
         if token is None:
             return None
         try:
             padded = token.upper() + "=" * (-len(token) % 8)
-            at, _, state = base64.b32hexdecode(padded).decode().partition("|")
-            ended = float(at) < self.void_before
+            era, _, state = base64.b32hexdecode(padded).decode().partition("|")
+            ended = int(era) < self._era
         except ValueError:
             ended = True
         if ended:

@@ -149,7 +149,7 @@ class WebApi:
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
         self._thread.start()
-        assert self._ready.wait(10), f"{type(self).__name__} did not start"
+        assert self._ready.wait(60), f"{type(self).__name__} did not start"
         if self._failure:
             raise self._failure
         return self
@@ -161,7 +161,7 @@ class WebApi:
         tb: TracebackType | None,
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive(), f"{type(self).__name__} did not stop"
 
     def _run(self) -> None:

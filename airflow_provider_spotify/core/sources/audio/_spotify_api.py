@@ -13,6 +13,7 @@ from airflow_provider_spotify.core.clients.http.client import (
     NotFound,
     Response,
 )
+from airflow_provider_spotify.core.clients.http.tape import forgets
 from airflow_provider_spotify.core.clients.oauth.grants import OAuth2, signed_in
 from airflow_provider_spotify.core.errors import (
     ConfigurationError,
@@ -38,6 +39,14 @@ _MODE_LASTS = 24 * 3600.0
 _PROBE = "11dFghVXANMlKmJXsNCbNl"
 """The track that Spotify's own documentation uses as its example; it need not exist."""
 _EXTENDED_ONLY = ("/audio-features", "/browse/new-releases", "/markets")
+
+
+def forget_modes() -> None:
+    """Drop the modes that this process found out; the next request that needs one asks again."""
+    _MODES.clear()
+
+
+forgets(forget_modes)
 
 
 def sign_in(credentials: Credentials, *, token_url: str) -> OAuth2:

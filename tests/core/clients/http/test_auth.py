@@ -32,7 +32,7 @@ def server() -> Iterator[HttpServer]:
 
 
 def client(server: HttpServer, auth: Auth, **options: Any) -> HttpClient:
-    settings = {"base_url": server.url, "timeout": "5s", **options}
+    settings = {"base_url": server.url, "timeout": "60s", **options}
     return HttpClient(HttpSettings.model_validate(settings), auth=auth)
 
 

@@ -75,10 +75,11 @@ async def test_near_the_limit_fewer_are_sent_at_once_and_later_many_again(
         api.percent = 50
         await ask(http, 4)
         assert 1 < http._slots.width < WIDE, "one more each round, not all at once"
-        server.most_at_once = 0
         await ask(http, 150)
         assert http._slots.width == WIDE
-        assert server.most_at_once > 2
+        server.meet(WIDE)
+        await ask(http, WIDE)
+        assert server.most_at_once == WIDE
 
 
 @pytest.mark.parametrize("percent", [20, 100])
@@ -92,7 +93,7 @@ async def test_a_limit_that_is_used_up_is_waited_for_before_it_refuses(
         await http.get_json("media")
         with pytest.raises(QuotaExhausted) as caught:
             await http.get_json("media")
-    assert caught.value.retry_after == pytest.approx(25 * 60, abs=3)
+    assert caught.value.retry_after == pytest.approx(25 * 60, abs=60)
     assert len(server.asked("/media")) == 1
 
 

@@ -38,7 +38,7 @@ def server() -> Iterator[HttpServer]:
 
 def client(server: HttpServer, **options: Any) -> HttpClient:
     extra = {k: options.pop(k) for k in ("auth", "tenant", "classify") if k in options}
-    settings = {"base_url": f"{server.url}/v1", "timeout": "5s", **options}
+    settings = {"base_url": f"{server.url}/v1", "timeout": "60s", **options}
     return HttpClient(HttpSettings.model_validate(settings), **extra)
 
 
@@ -81,12 +81,12 @@ async def test_json_that_is_cut_inside_a_whole_body_is_asked_for_again(server):
 
 
 async def test_a_server_that_drips_bytes_does_not_hold_the_client(server):
-    server.plan("/v1/items", Fault(body={"items": list(range(50))}, how="drip"))
+    server.plan("/v1/items", Fault(body={"items": list(range(2000))}, how="drip"))
     started = time.monotonic()
     async with client(server, timeout="500ms", retry_attempts=1) as http:
         with pytest.raises(TransientError, match=r"no whole answer within 0\.5 s"):
             await http.get_json("items")
-    assert time.monotonic() - started < 2.4  # the whole body would take 2.5 s or more
+    assert time.monotonic() - started < 60  # the whole body would take seven minutes
 
 
 async def test_a_gzipped_body_is_read(server):
@@ -159,11 +159,12 @@ async def test_a_429_holds_back_every_request_of_the_same_credentials(server):
     server.answers["/v1/other"] = {}
     async with client(server) as http, client(server) as second:
         first = asyncio.create_task(http.get_json("items"))
-        await asyncio.sleep(0.3)
-        started = time.monotonic()
+        async with asyncio.timeout(60):
+            while not http.usage.retries:  # noqa: ASYNC110  (the 429 has come when it is counted)
+                await asyncio.sleep(0.01)
         await second.get_json("other")
-        assert time.monotonic() - started > 0.5
         await first
+    assert server.asked("/v1/other")[0].at - server.asked("/v1/items")[0].at >= 2
 
 
 async def test_waits_the_system_asks_for_do_not_use_up_the_attempts(server):
@@ -196,7 +197,7 @@ async def test_a_long_retry_after_frees_the_caller_and_holds_back_the_others(ser
         assert caught.value.retry_after == 80_000
         with pytest.raises(QuotaExhausted) as again:
             await http.get_json("items")
-    assert again.value.retry_after == pytest.approx(80_000, abs=5)
+    assert again.value.retry_after == pytest.approx(80_000, abs=60)
     assert len(server.seen) == 1
 
 
@@ -360,6 +361,7 @@ async def test_no_error_shows_a_secret(server, fault):
 
 async def test_no_more_requests_run_at_once_than_allowed(server):
     server.delay = 0.1
+    server.meet(4)
     async with client(server, concurrency=4) as http:
         await asyncio.gather(*[http.get_json("items") for _ in range(16)])
     assert server.most_at_once == 4
@@ -369,7 +371,7 @@ async def test_a_cancelled_request_leaves_the_client_usable(server):
     server.plan("/v1/items", Fault(how="hang"))
     async with client(server, concurrency=1) as http:
         hanging = asyncio.create_task(http.get_json("items"))
-        await asyncio.sleep(0.1)
+        await server.arrived("/v1/items")
         hanging.cancel()
         with pytest.raises(asyncio.CancelledError):
             await hanging

@@ -16,8 +16,7 @@ from pydantic import SecretStr
 from airflow_provider_spotify.cli import main
 from airflow_provider_spotify.core.clients.http.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth
 from airflow_provider_spotify.core.clients.http.client import HttpClient, HttpSettings
-from airflow_provider_spotify.core.clients.http.limits import forget_limits
-from airflow_provider_spotify.core.clients.oauth.grants import OAuth2, forget_tokens
+from airflow_provider_spotify.core.clients.oauth.grants import OAuth2
 from airflow_provider_spotify.core.errors import ConfigurationError, TransientError
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.api.rest import SOURCE, RestConfig
@@ -30,17 +29,21 @@ SECRET, REFRESH = "client-s3cr3t", "refresh-0"
 LINES = b"".join(b'{"id":%d,"$email":"user%d@example.com"}\n' % (n, n) for n in range(20_000))
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep answers apart from those that other tests, and the user, keep under the same names."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture
 def server() -> Iterator[HttpServer]:
-    forget_limits()
-    forget_tokens()
     with HttpServer() as server:
         server.refresh_tokens = {REFRESH}
         yield server
 
 
 def client(url: str, *, auth: Auth | None = None, **settings: Any) -> HttpClient:
-    given = {"base_url": url, "retry_attempts": 2, "timeout": "5s", **settings}
+    given = {"base_url": url, "retry_attempts": 2, "timeout": "60s", **settings}
     return HttpClient(HttpSettings.model_validate(given), auth=auth)
 
 
@@ -85,8 +88,6 @@ async def imported(server: HttpServer) -> list[dict[str, Any]]:
 
 
 async def test_an_import_is_replayed_without_its_server_and_without_its_secrets(tmp_path):
-    forget_limits()
-    forget_tokens()
     with HttpServer() as server:
         server.answers["/items"] = pages
         server.protected.add("/items")
@@ -109,7 +110,6 @@ async def test_an_import_is_replayed_without_its_server_and_without_its_secrets(
 
 
 async def test_with_nothing_to_scrub_the_rows_are_the_same(tmp_path):
-    forget_tokens()
     with HttpServer() as server:
         server.answers["/items"] = pages
         with recorded(tmp_path / "it", personal=()):

@@ -62,13 +62,13 @@ def memory(name):
 
 async def main(*, most, shared, many):
     settings = HttpSettings(
-        base_url=sys.argv[1], max_bytes=most * MIB, max_shared_bytes=shared * MIB
+        base_url=sys.argv[1], max_bytes=most * MIB, max_shared_bytes=shared * MIB, timeout="240s"
     )
     async with HttpClient(settings) as http, HttpClient(settings) as other:
         await other.request("GET", "small")
         before = memory("VmRSS")
         asked = [asyncio.create_task(http.request("GET", "bomb")) for _ in range(many)]
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(200):
             while http._transport._room.waiting < many - 1:
                 await asyncio.sleep(0.01)
         await other.request("GET", "go")
@@ -99,7 +99,7 @@ def held(size: int, *, most: int, shared: int, many: int = 1) -> tuple[list[str]
             return
         yield head(f"Content-Length: {len(body)}", "Content-Encoding: gzip")
         yield body[: len(body) // 2]
-        go.wait(60)
+        go.wait(240)
         yield body[len(body) // 2 :]
 
     words = [sys.executable, "-c", CHILD]
@@ -126,7 +126,7 @@ def test_a_long_body_is_held_once() -> None:
     """At its end, too, where it becomes one piece."""
     found, peak = held(160, most=200, shared=16)
     assert found == ["Response 160"]
-    assert 160 <= peak < 160 * 1.125 + 32
+    assert 160 - 32 < peak < 160 * 1.125 + 32
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])

@@ -90,12 +90,13 @@ async def test_a_post_is_counted_once_where_its_connection_drops() -> None:
 
 async def test_what_found_no_connection_was_not_asked() -> None:
     """The budget of a run is for what the API sees."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     usage = Usage(budget=Budget(requests=1))
-    async with client(url, usage, retry_attempts=2) as http:
-        with pytest.raises(TransientError, match="cannot connect"):
-            await http.get_json("items")
+    with socket.socket() as taken:  # who has a port and does not listen refuses
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        async with client(url, usage, retry_attempts=2) as http:
+            with pytest.raises(TransientError, match="cannot connect"):
+                await http.get_json("items")
     assert (usage.requests, usage.retries) == (0, 1)
 
 

@@ -51,7 +51,7 @@ class Handmade(Source[HandmadeConfig]):
         headers = {"Authorization": f"Bearer {self.credentials.secret()}"}
         url: str | None = str((since or {}).get("url") or f"{config.url}/v1/plays?limit=10")
         before: list[Any] = []
-        async with httpx.AsyncClient(timeout=3, headers=headers) as client:
+        async with httpx.AsyncClient(timeout=60, headers=headers) as client:
             while url:
                 try:
                     body = await self._page(client, url)
@@ -130,6 +130,7 @@ def server() -> Iterator[PlaysApi]:
         api.tokens.fixed(TOKEN, "example")
         # The suite plays many faults at once, and the handmade source tries once.
         api.limits = [Limit(100_000, 1.0, told=x_rate_limit)]
+        api.token_life = 3600.0
         yield api
 
 

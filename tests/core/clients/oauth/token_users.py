@@ -32,7 +32,7 @@ def user(server: OAuthServer, store_url: str | None = None, **options: Any) -> O
 
 
 def client(server: OAuthServer, auth: Auth, **options: Any) -> HttpClient:
-    settings = {"base_url": server.url, "timeout": "5s", "redis_url": "", **options}
+    settings = {"base_url": server.url, "timeout": "60s", "redis_url": "", **options}
     return HttpClient(HttpSettings.model_validate(settings), auth=auth)
 
 

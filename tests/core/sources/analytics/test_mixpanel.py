@@ -235,7 +235,7 @@ def test_a_long_export_is_read_in_bounded_memory(api: MixpanelApi) -> None:
 
     async def count() -> int:
         found = 0
-        source = mixpanel(api, end="2026-03-02T00:00:00Z", batch_bytes=4 * 2**20, timeout="30s")
+        source = mixpanel(api, end="2026-03-02T00:00:00Z", batch_bytes=4 * 2**20, timeout="4m")
         async with aclosing(source.read(None)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 found += chunk.batch.num_rows

@@ -39,9 +39,12 @@ class TestRest(SourceConformance):
         return {"id": n, "at": f"2026-01-01T00:{n // 60:02d}:{n % 60:02d}Z", "tags": [{"n": n}]}
 
     def answer(self, request: web.Request) -> web.Response:
+        return self.page(request, self.rows)
+
+    def page(self, request: web.Request, rows: list[dict[str, Any]]) -> web.Response:
         if request.query.get("key") != PASSWORD:
             return web.json_response({"message": f"bad {request.query.get('key')}"}, status=401)
-        found = [row for row in self.rows if row["at"] >= request.query.get("since", "")]
+        found = [row for row in rows if row["at"] >= request.query.get("since", "")]
         start = int(request.query.get("offset", 0))
         size = int(request.query.get("limit", 10))
         more = start + size < len(found)
@@ -108,9 +111,5 @@ class TestRestOfList(TestRest):
             yield
 
     def answer(self, request: web.Request) -> web.Response:
-        third, rows = "abc".find(request.path[-1]), self.rows
-        self.rows = [row for row in rows if row["id"] % 3 == third]
-        try:
-            return super().answer(request)
-        finally:
-            self.rows = rows
+        third = "abc".find(request.path[-1])
+        return self.page(request, [row for row in self.rows if row["id"] % 3 == third])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import Any
 
@@ -77,11 +78,26 @@ async def test_reading_resumes_from_any_cursor_it_gave(
         assert seen + ids(await rows(rest, cursor)) == [row["id"] for row in ROWS]
 
 
-async def test_pages_that_are_known_are_read_together(server: HttpServer) -> None:
-    server.answers["/items"] = pages
-    server.delay = 0.2
+class Meeting(HttpServer):
+    """Answers each page but the first only when four of them have been asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._met = asyncio.Event()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.query["offset"] != "0":
+            if self.at_once == 4:
+                self._met.set()
+            await asyncio.wait_for(self._met.wait(), 30)
+        return await super()._answer(request)
+
+
+async def test_pages_that_are_known_are_read_together() -> None:
     pagination = {"kind": "offset", "limit": 5, "total": "meta.total"}
-    found = await rows(source(server, records="data.items", pagination=pagination))
+    with Meeting() as server:
+        server.answers["/items"] = pages
+        found = await rows(source(server, records="data.items", pagination=pagination))
     assert server.most_at_once == 4
     assert ids(found) == [row["id"] for row in ROWS]
 

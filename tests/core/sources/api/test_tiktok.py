@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from airflow_provider_spotify.core.testing.sources import SourceConformance, rea
 from tests.core.chunks import rows
 from tests.services.tiktok_api.server import KEY, REFRESH, SECRET, TiktokApi
 from tests.services.tiktok_api.state import BEGAN, HOUR
+from tests.services.web_api.limits import Room
 
 WRONG = "wrong-secret-of-nobody-5be1"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -88,7 +89,9 @@ class TestResearchVideos(_OnServer):
     expected_rows = 300
 
     def make_source(self) -> TiktokSource:
-        return tiktok(self.api, "research_videos", start=BEGIN, query=HELLO)
+        # Between two readings no day may end.
+        end = BEGIN + timedelta(days=110)
+        return tiktok(self.api, "research_videos", start=BEGIN, end=end, query=HELLO)
 
     def make_bad_credentials(self) -> TiktokSource:
         return tiktok(self.api, "research_videos", secret=WRONG, start=BEGIN, query=HELLO)
@@ -312,9 +315,16 @@ def test_more_without_a_cursor_is_an_error() -> None:
 
 def test_a_full_minute_is_waited_for(api: TiktokApi) -> None:
     """429 without Retry-After costs time, and no row."""
-    api.limits[0].count, api.limits[0].per = 3, 0.6
-    assert len(rows(read(tiktok(api, "videos")))) == 95
-    assert 429 in {call.status for call in api.calls}
+
+    def over(room: Room) -> Mapping[str, str]:
+        api.limits[0].count = 600
+        return {}
+
+    api.limits[0].count, api.limits[0].refused = 3, over
+    source = tiktok(api, "videos")
+    assert len(rows(read(source))) == 95
+    assert [call.status for call in api.calls].count(429) == 1
+    assert source.usage.waited > 0
 
 
 def test_a_wrong_client_is_said_without_its_secret(api: TiktokApi) -> None:

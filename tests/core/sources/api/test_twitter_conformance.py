@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -86,3 +87,12 @@ class TestCounts(_Twitter):
         "resource": "counts_recent_by_hour",
         "queries": ["#live", "rain", "bass"],
     }
+
+    @pytest.fixture(autouse=True)
+    def _hours(self) -> None:
+        # Between two readings no hour may end, and none fall out of the seven days.
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        self.begin, self.end = hour - timedelta(days=6), hour - timedelta(hours=1)
+
+    def source(self, *, token: str = BEARER, **options: Any) -> TwitterSource:
+        return super().source(token=token, start=self.begin, end=self.end, **options)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from airflow_provider_spotify.core.clients.http.limits import forget_limits
+from airflow_provider_spotify.core.clients.oauth.tokens import forget_tokens
 from airflow_provider_spotify.core.model import Credentials
 from airflow_provider_spotify.core.sources.api.twitter import TwitterConfig, TwitterSource
 from tests.services.twitter_api.server import BEARER, TwitterApi
@@ -21,6 +22,7 @@ def serving() -> Iterator[TwitterApi]:
     with TwitterApi(posts=120) as server:
         yield server
     forget_limits()
+    forget_tokens()
 
 
 def source(x: TwitterApi, *, credentials: Credentials = APP, **options: Any) -> TwitterSource:

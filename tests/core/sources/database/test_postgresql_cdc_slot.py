@@ -19,6 +19,7 @@ from airflow_provider_spotify.core.errors import (
     TransientError,
 )
 from airflow_provider_spotify.core.model import Credentials
+from airflow_provider_spotify.core.sources.database import _postgresql_stream
 from airflow_provider_spotify.core.sources.database._postgresql_cdc import slot_name
 from airflow_provider_spotify.core.sources.database.postgresql import (
     PostgresqlConfig,
@@ -30,7 +31,6 @@ from tests.services.postgres import drop_slots, postgres_server
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, v text);\nINSERT INTO t VALUES (1, 'a')"
 SLOT = "spotify_default_public_t"
-_SECOND = 1.0
 
 
 @pytest.fixture(autouse=True)
@@ -88,8 +88,13 @@ def test_a_checkpoint_is_no_commit(make: Make, run: Run, database: Database) -> 
     assert [row["id"] for row in rows(read(source, first))] == [2, 3, 4]
 
 
-async def test_a_stream_is_told_while_it_is_read(make: Make, run: Run, database: Database) -> None:
-    """Another instance, in another thread, says what is committed; the slot moves at once."""
+async def test_a_stream_is_told_while_it_is_read(
+    make: Make, run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another instance, in another thread, says what is committed; the slot moves at once.
+
+    A row comes when it is there, and not when a silent stream is looked at again.
+    """
     run(TABLE)
     source = make(table="t", mode="cdc")
     first = (await asyncio.to_thread(read, source))[-1].cursor
@@ -97,18 +102,22 @@ async def test_a_stream_is_told_while_it_is_read(make: Make, run: Run, database:
     second = (await asyncio.to_thread(read, source, first))[-1].cursor
     source.committed(second)
     async with aclosing(source.following().read(second)) as stream:  # type: ignore[type-var]
-        waiting = asyncio.ensure_future(anext(stream))
-        await asyncio.sleep(0.3)
-        begun = time.perf_counter()
-        run("INSERT INTO t VALUES (3, 'c')")
-        chunk = await asyncio.wait_for(waiting, 5)
-        assert time.perf_counter() - begun < _SECOND
+        with monkeypatch.context() as patch:
+            patch.setattr(_postgresql_stream, "_GLANCE", 3600)
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.3)
+            run("INSERT INTO t VALUES (3, 'c')")
+            chunk = await asyncio.wait_for(waiting, 60)
         assert [row["id"] for row in rows([chunk])] == [3]
         assert await source.is_ready(second) is False, "what reads it has what there is"
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.to_thread(source.committed, chunk.cursor)
-        await asyncio.sleep(2 * _SECOND)
-        assert confirmed(database) == second["lsn"]
+        for _ in range(1200):
+            if confirmed(database) == second["lsn"]:
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        assert confirmed(database) == second["lsn"], "it moves so far, and no further"
         waiting.cancel()
         await asyncio.wait([waiting])
 
@@ -200,12 +209,31 @@ def test_a_slot_whose_log_was_removed_is_said(make: Make, run: Run, database: Da
 
 @contextmanager
 def _keeping(database: Database, size: str) -> Iterator[None]:
-    for setting in (f"SET max_slot_wal_keep_size = '{size}'", "RESET max_slot_wal_keep_size"):
-        database[1].execute(f"ALTER SYSTEM {setting}".encode())
-        database[1].execute(b"SELECT pg_reload_conf()")
-        time.sleep(0.2)
-        if setting.startswith("SET"):
-            yield
+    _configure(database, f"SET max_slot_wal_keep_size = '{size}'")
+    try:
+        yield
+    finally:
+        _configure(database, "RESET max_slot_wal_keep_size")
+
+
+def _configure(database: Database, setting: str) -> None:
+    """Change a setting of the server, and wait until it is known."""
+    before = _loaded(database)
+    database[1].execute(f"ALTER SYSTEM {setting}".encode())
+    database[1].execute(b"SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 60
+    while _loaded(database) == before:
+        assert time.monotonic() < deadline, "the server does not read its settings again"
+        time.sleep(0.02)
+
+
+def _loaded(database: Database) -> Any:
+    """Return when the server read its settings, as a new session has it.
+
+    The process that starts sessions reads them first, and tells the others before it goes on.
+    """
+    with connect(database[0]) as connection:
+        return connection.execute(b"SELECT pg_conf_load_time()").fetchone()
 
 
 # ── what a server must allow ─────────────────────────────────────────────────────────────────

@@ -77,7 +77,7 @@ def scanned(link: Link) -> list[bytes]:
 
 async def shrunk(link: Link, database: str) -> None:
     """Wait until the server has made its table of keys smaller, which it does by the way."""
-    for _ in range(200):
+    for _ in range(1200):
         stats = pairs(link.do("MEMORY", "STATS"))
         if pairs(stats[database])["overhead.hashtable.main"] < 100_000:
             return

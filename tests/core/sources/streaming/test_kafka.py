@@ -210,7 +210,7 @@ def committed(kafka: Credentials, group: str, *places: tuple[str, int]) -> list[
     consumer = Consumer({**kafka.extra, "group.id": group})
     try:
         asked = [TopicPartition(*place) for place in places]
-        return [each.offset for each in consumer.committed(asked, timeout=10)]
+        return [each.offset for each in consumer.committed(asked, timeout=60)]
     finally:
         consumer.close()
 

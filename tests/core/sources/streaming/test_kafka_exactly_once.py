@@ -91,7 +91,7 @@ def test_an_importer_that_is_killed_loses_and_doubles_nothing(
     undisturbed = told("whole", "once")
     assert not undisturbed.error, undisturbed.error
     run, hits, published = 0, 0, False
-    for moment in islice(moments(dice, undisturbed), 3 * KILLS):
+    for moment in islice(moments(dice, undisturbed), 10 * KILLS):
         said = told("killed", f"run {run}", until=moment)
         assert not said.error, said.error
         hits += said.stages[-1][0] != "end"

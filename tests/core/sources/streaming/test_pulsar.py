@@ -93,9 +93,10 @@ def test_broker_refuses_in_its_own_words(pulsar: Credentials, make: Make) -> Non
     begun = time.monotonic()
     token = str(pulsar.secret())
     for secret in (None, SecretStr(f"{token[:-5]}AAAAA")):
+        credentials = pulsar.model_copy(update={"password": secret})
         with pytest.raises(AuthenticationError, match="the broker refuses the credentials"):
-            read(make(credentials=pulsar.model_copy(update={"password": secret})))
-    assert time.monotonic() - begun < 5
+            read(make(credentials=credentials, operation_timeout="10m"))
+    assert time.monotonic() - begun < 60
 
 
 def test_broker_that_is_away_is_transient(pulsar: Credentials, make: Make) -> None:
@@ -146,20 +147,26 @@ def test_dataset_is_named_by_broker_and_full_topic(make: Make) -> None:
 def test_lines_of_the_client_library_come_by_our_logger(pulsar: Credentials) -> None:
     """The C++ client's warnings are log records of a fresh process, which ends in peace."""
     code = f"""
-import logging, time
+import logging, threading
+said = threading.Event()
+def note(record):
+    if "Connection refused" in record.getMessage():
+        said.set()
+    return True
 logging.basicConfig(level=logging.INFO, format="%(name)s|%(levelname)s|%(message)s")
+logging.getLogger().handlers[0].addFilter(note)
 from airflow_provider_spotify.core.clients.pulsar_connection import connect
 from airflow_provider_spotify.core.model import Credentials
-client = connect(Credentials(host="127.0.0.1", port={free_port()}), timeout=1)
+client = connect(Credentials(host="127.0.0.1", port={free_port()}), timeout=3)
 try:
     client.get_topic_partitions("persistent://public/default/plays")
 except Exception as error:
     print(type(error).__name__)
+said.wait(60)
 client.close()
-time.sleep(0.2)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=200
     )
     assert done.stdout.strip() == "Timeout"
     lines = done.stderr.splitlines()

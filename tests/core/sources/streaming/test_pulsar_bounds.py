@@ -6,12 +6,14 @@ import asyncio
 import json
 import threading
 import time
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from airflow_provider_spotify.core.errors import ConfigurationError, DataError
 from airflow_provider_spotify.core.model import Chunk, Credentials, Window
+from airflow_provider_spotify.core.sources.streaming import _pulsar_feed
 from airflow_provider_spotify.core.sources.streaming.pulsar import PulsarSource
 from airflow_provider_spotify.core.testing.sources import read
 from tests.core.chunks import rejected, rows
@@ -71,7 +73,7 @@ def test_compacted_topic_gives_the_newest_of_each_key_and_ends(
     ]
     produce(pulsar, pulsar_topic, messages)
     admin(pulsar, "PUT", f"{place(pulsar_topic)}/compaction")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while admin(pulsar, "GET", f"{place(pulsar_topic)}/compaction")["status"] != "SUCCESS":
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -147,26 +149,24 @@ def test_parts_end_where_the_topic_ended_and_join_without_a_gap(
 
 
 def test_followed_topic_gives_a_message_within_a_moment(
-    pulsar: Credentials, pulsar_topic: str, make: Make
+    pulsar: Credentials, pulsar_topic: str, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From producing to the chunk, a message in a quiet partitioned topic takes no poll."""
+    monkeypatch.setattr(_pulsar_feed, "_LOOK", 3_600.0)  # what waits for a poll waits in vain
     admin(pulsar, "PUT", f"{place(pulsar_topic)}/partitions", 4)
     source = make().following()
 
-    async def measure() -> list[float]:
-        waits = []
-        stream = source.read(None)
-        for n in range(5):
-            waiting = asyncio.ensure_future(anext(stream))
-            await asyncio.sleep(0.2)
-            await asyncio.to_thread(produce, pulsar, pulsar_topic, plays(n, n + 1))
-            chunk = await waiting
-            published = chunk.batch.column("_timestamp")[0].as_py()
-            waits.append((datetime.now(UTC) - published).total_seconds())
-        await stream.aclose()  # type: ignore[attr-defined]
-        return waits
+    async def follow() -> list[Chunk]:
+        found = []
+        async with aclosing(source.read(None)) as stream:  # type: ignore[type-var]
+            for n in range(5):
+                waiting = asyncio.ensure_future(anext(stream))
+                await asyncio.sleep(0.2)
+                await asyncio.to_thread(produce, pulsar, pulsar_topic, plays(n, n + 1))
+                found.append(await asyncio.wait_for(waiting, 60))
+        return found
 
-    assert min(asyncio.run(measure())) < 0.25
+    assert ids(asyncio.run(follow())) == [0, 1, 2, 3, 4]
 
 
 def test_busy_topic_ends_after_as_much_time_as_asked(
@@ -174,9 +174,10 @@ def test_busy_topic_ends_after_as_much_time_as_asked(
 ) -> None:
     """``until: {within: …}`` ends the reading of a stream that is never silent."""
     stop = threading.Event()
+    produce(pulsar, pulsar_topic, plays(0, 50))
 
     def busy() -> None:
-        n = 0
+        n = 50
         while not stop.is_set():
             produce(pulsar, pulsar_topic, plays(n, n + 50))
             n += 50
@@ -185,9 +186,9 @@ def test_busy_topic_ends_after_as_much_time_as_asked(
     thread.start()
     try:
         begun = time.monotonic()
-        until = {"caught_up": False, "within": "700ms"}
+        until = {"caught_up": False, "within": "5s"}
         assert read(make(until=until, linger="10ms", batch_size=20))
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 60
     finally:
         stop.set()
         thread.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from airflow_provider_spotify.core.model import Credentials
@@ -13,10 +15,18 @@ from tests.services.pulsar import admin, place, produce
 make = pytest.fixture(reading)
 
 
-def backlog(credentials: Credentials, topic: str, name: str) -> int:
-    """Return how many entries, each of some messages, a subscription has not acknowledged."""
-    stats = admin(credentials, "GET", f"{place(topic)}/stats?getPreciseBacklog=true")
-    return int(stats["subscriptions"][name]["msgBacklog"])
+def backlog(credentials: Credentials, topic: str, name: str, *, wanted: int) -> int:
+    """Return how many entries, each of some messages, a subscription has not acknowledged.
+
+    The broker answers before it has written an acknowledgement down: what is wanted is waited for.
+    """
+    deadline = time.monotonic() + 30
+    while True:
+        stats = admin(credentials, "GET", f"{place(topic)}/stats?getPreciseBacklog=true")
+        found = int(stats["subscriptions"][name]["msgBacklog"])
+        if found == wanted or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
 
 
 def test_messages_are_acknowledged_only_when_they_are_committed(
@@ -28,12 +38,12 @@ def test_messages_are_acknowledged_only_when_they_are_committed(
     produce(pulsar, pulsar_topic, plays(0, 40), batch=10)
     chunks = read(source)
     assert ids(chunks) == list(range(40))
-    assert backlog(pulsar, pulsar_topic, "imports") == 4
+    assert backlog(pulsar, pulsar_topic, "imports", wanted=4) == 4
     source.committed(chunks[0].cursor)  # in the middle of the second entry
-    assert backlog(pulsar, pulsar_topic, "imports") == 3
+    assert backlog(pulsar, pulsar_topic, "imports", wanted=3) == 3
     source.committed(chunks[-1].cursor)
     source.committed(chunks[0].cursor)
-    assert backlog(pulsar, pulsar_topic, "imports") == 0
+    assert backlog(pulsar, pulsar_topic, "imports", wanted=0) == 0
     assert ids(read(source, chunks[0].cursor)) == list(range(15, 40))
 
 
@@ -47,7 +57,7 @@ def test_subscription_keeps_partitions_apart(
     produce(pulsar, pulsar_topic, plays(0, 20))
     source.committed(read(source)[-1].cursor)
     for number in (0, 1):
-        assert backlog(pulsar, f"{pulsar_topic}-partition-{number}", "imports") == 0
+        assert backlog(pulsar, f"{pulsar_topic}-partition-{number}", "imports", wanted=0) == 0
 
 
 def test_trimming_what_was_acknowledged_is_no_gap(
