@@ -26,6 +26,7 @@ from airflow_provider_spotify.core.model import (
     Window,
 )
 from airflow_provider_spotify.core.sources.analytics._segment_messages import COLUMNS
+from airflow_provider_spotify.core.sources.analytics._segment_resources import LOOKBACK
 from airflow_provider_spotify.core.sources.analytics._segment_webhook import sorted_out
 from airflow_provider_spotify.core.sources.web.progress import floor
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from airflow_provider_spotify.core.clients.ndjson import Block
     from airflow_provider_spotify.core.sources.analytics._segment_config import SegmentConfig
 
-LOOKBACK = timedelta(days=3)
-"""How far before the last listing days are listed again, for files that come late."""
 _DAY = timedelta(days=1)
 _MANY = timedelta(days=60)
 """More days than these are listed all at once."""

@@ -18,6 +18,7 @@ from airflow_provider_spotify.core.sources.web.resource import (
     Newest,
     Progress,
     Resource,
+    Spans,
     Whole,
 )
 
@@ -100,9 +101,16 @@ def _plans(path: str, records: str, columns: Sequence[Column], doc: str, **more:
 
 _CREATED = Column("created_at", "timestamp", "createdAt", "when it was created")
 _UPDATED = Column("updated_at", "timestamp", "updatedAt", "when it was last changed")
+LOOKBACK = timedelta(days=3)
+"""How far before the last listing days of logs are listed again, for files that come late."""
 
 RESOURCES: Mapping[str, Resource] = {
-    "events": Resource("segment-logs", COLUMNS, "messages from the logs of the S3 destination"),
+    "events": Resource(
+        "segment-logs",
+        COLUMNS,
+        "messages from the logs of the S3 destination",
+        progress=Spans(lookback=LOOKBACK),
+    ),
     "profile_traits": _of_profile(
         "traits",
         (
