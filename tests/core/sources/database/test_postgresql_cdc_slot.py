@@ -129,9 +129,11 @@ def test_a_silent_table_lets_the_log_go(make: Make, run: Run, database: Database
     first = read(source)[-1].cursor
     run("INSERT INTO busy SELECT repeat('x', 100) FROM generate_series(1, 3000)")
     assert asyncio.run(source.is_ready(first)) is True
-    (chunk,) = read(source, first)
-    assert chunk.batch.num_rows == 0
+    chunks = read(source, first)  # one, or more where the server tells its position on the way
+    assert {chunk.batch.num_rows for chunk in chunks} == {0}
+    chunk = chunks[-1]
     assert chunk.batch.schema.names[:2] == ["id", "v"]
+    assert chunk.cursor["lsn"] - first["lsn"] >= 100_000
     source.committed(chunk.cursor)
     run("INSERT INTO busy SELECT repeat('x', 100) FROM generate_series(1, 3000)")
     run("INSERT INTO t VALUES (2, 'b')")
