@@ -83,7 +83,7 @@ def large(make: Make, run: Run) -> tuple[PostgresqlSource, Any]:
     run(
         f"INSERT INTO t SELECT 'k' || i, '2026-01-01', {LARGE} || i, 0 FROM generate_series(1, 3) i"
     )
-    source = make(table="t", mode="cdc")
+    source = make(table="t", mode="cdc", linger="1h")  # what is there comes as one chunk
     return source, read(source)[-1].cursor
 
 

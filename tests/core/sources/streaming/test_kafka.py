@@ -97,7 +97,8 @@ def test_what_surrounds_a_payload_becomes_columns(kafka: Credentials, make: Make
         "_headers": [*names, {"name": "empty", "value": None}],
     }
     assert (two["_key"], two["_headers"]) == ("/g==", None)
-    (raw,) = read(make(topic, key="bytes", format="raw", metadata=["key", "offset"]))
+    unread: dict[str, Any] = {"key": "bytes", "format": "raw", "linger": "1h"}
+    (raw,) = read(make(topic, metadata=["key", "offset"], **unread))
     assert raw.batch.to_pylist()[1] == {"value": b'{"id": 2}', "_key": b"\xfe", "_offset": 1}
 
 
@@ -105,7 +106,7 @@ def test_poison_is_set_aside_with_its_place(kafka: Credentials, make: Make) -> N
     """Messages that are no JSON objects are rejected, with topic, partition and offset."""
     topic = make_topic(kafka)
     produce(kafka, topic, [b'{"id": 1}', b"no json", None, b"[2]", b"\xff", b'{"id": 3}'])
-    (chunk,) = read(make(topic))
+    (chunk,) = read(make(topic, linger="1h"))
     assert [(r["id"], r["_offset"]) for r in rows([chunk])] == [(1, 0), (None, 2), (3, 5)]
     assert chunk.rejected is not None
     found = chunk.rejected.to_pylist()
@@ -122,7 +123,7 @@ def test_a_read_of_poison_alone_goes_on_behind_it(kafka: Credentials, make: Make
     """Where no message becomes a row, the rejects still carry the cursor on."""
     topic = make_topic(kafka)
     produce(kafka, topic, [b"x", b"y"])
-    (chunk,) = read(make(topic))
+    (chunk,) = read(make(topic, linger="1h"))
     assert chunk.batch.num_rows == 0
     assert chunk.cursor == {topic: {"0": 2}}
     assert read(make(topic), chunk.cursor) == []
