@@ -97,6 +97,10 @@ class WebFaults(ABC):
     """Why the listing is read from its start again where its page token has ended."""
     identity: ClassVar[Sequence[str]] = ()
     """Columns that tell rows apart; other columns may change while pages shift."""
+    alone: ClassVar[bool] = True
+    """Where a page is served twice, the source makes one request at a time, for of several under
+    way none is before the other. False: its keys' first pages are asked for together, as nothing
+    tells the last page of one key from the first of the next."""
     most_memory: ClassVar[int] = 640 * 2**20
     """Bytes that a gzip bomb may cost."""
     _known: ClassVar[dict[type, Undisturbed]] = {}
@@ -272,6 +276,8 @@ class WebFaults(ABC):
             fault = proxy.fault(kind, after=page, times=times, **how)
             silent = timedelta(0) if times == EVER else _SILENCE
             source = self._patient(proxy.url, most=silent if kind in _SILENT else _PATIENCE)
+            if kind == "duplicate" and self.alone:
+                _set(source, concurrency=1)
             found = attempt(source)
             self._secrets |= secrets_in(proxy.asked) | secrets_of(source)
             assert fault.struck, f"{said}: never played; reading ended before: {found.error}"
@@ -292,10 +298,8 @@ class WebFaults(ABC):
     def _patient(self, url: str, *, most: timedelta = _PATIENCE) -> AnySource:
         """Return a source whose requests may take so long, or as long as its own ``timeout``."""
         source = self.make_source(url)
-        own = getattr(source.config, "timeout", None)
-        if own is not None:
-            longer = {"timeout": max(own, most)}
-            source.config = source.config.model_copy(update=longer)
+        if (own := getattr(source.config, "timeout", None)) is not None:
+            _set(source, timeout=max(own, most))
         return source
 
     @staticmethod
@@ -332,3 +336,11 @@ class WebFaults(ABC):
 
 def _some(rows: Iterable[Any], most: int = 3) -> list[Any]:
     return list(rows)[:most]
+
+
+def _set(source: AnySource, **keys: object) -> None:
+    """Change keys of a source's config, of those that it has."""
+    known = {
+        name: value for name, value in keys.items() if name in type(source.config).model_fields
+    }
+    source.config = source.config.model_copy(update=known)

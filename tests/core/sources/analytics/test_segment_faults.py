@@ -16,6 +16,8 @@ from tests.services.segment_api.server import PUBLIC, SPACE, TOKEN, USERS, Segme
 
 
 class _Faults(WebFaults):
+    alone = False  # a page does not say whose it is
+
     @pytest.fixture(autouse=True)
     def _serve(self) -> Iterator[None]:
         with SegmentApi(events=250) as self.api:
