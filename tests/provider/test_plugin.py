@@ -196,10 +196,7 @@ def test_a_ledger_is_read_once_for_many_questions(folder: Path) -> None:
 
 
 def test_a_ledger_that_is_slow_does_not_hold_up_the_answer(tmp_path: Path) -> None:
-    """Another process holds the DuckDB file; the board says so and answers in time.
-
-    A load would wait for the file for five minutes.
-    """
+    """Another process holds the DuckDB file; the board says so and answers in time."""
     import subprocess
     import sys
     import time
@@ -221,7 +218,7 @@ def test_a_ledger_that_is_slow_does_not_hold_up_the_answer(tmp_path: Path) -> No
     took = time.monotonic() - began
     holder.communicate("\n")
     assert acme.state == "unreachable"
-    assert took < 30
+    assert took < 5
 
 
 def test_loading_the_plugin_does_not_load_fastapi(tmp_path: Path) -> None:

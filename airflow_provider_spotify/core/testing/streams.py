@@ -53,10 +53,7 @@ class StreamConformance(SourceConformance):
         assert read(source, found[-1].cursor) == []
 
     def test_following_ends_when_closed(self) -> None:
-        """Closing a silent stream that is followed takes less than two seconds.
-
-        The best of three counts: a machine that has other work may need longer once.
-        """
+        """Closing a silent stream that is followed takes less than two seconds."""
         source = self.make_source()
         last = read(source)[-1].cursor
 
@@ -69,11 +66,7 @@ class StreamConformance(SourceConformance):
             await asyncio.wait([waiting])
             return time.monotonic() - begun
 
-        # A stream that waits for something does so each time; a busy machine does not.
-        seconds: list[float] = []
-        while not seconds or (seconds[-1] >= 2 and len(seconds) < 3):
-            seconds.append(asyncio.run(wait_and_close()))
-        assert min(seconds) < 2, seconds
+        assert asyncio.run(wait_and_close()) < 2
 
     def test_telling_it_twice_what_is_committed_does_no_harm(self) -> None:
         """What is acknowledged again, or late, takes nothing away from those who read on."""

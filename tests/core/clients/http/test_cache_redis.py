@@ -166,11 +166,9 @@ async def test_a_hit_takes_less_than_five_milliseconds(server, tmp_path, redis_u
     settings = {"cache": store, "cache_url": redis_url}
     async with client(server, tmp_path, **settings) as http:
         await http.request("GET", "items")
-        seconds, busy = [], []
+        seconds = []
         for _ in range(50):
-            since, used = time.perf_counter(), time.process_time()
+            since = time.perf_counter()
             assert (await http.request("GET", "items")).from_cache
             seconds.append(time.perf_counter() - since)
-            busy.append(time.process_time() - used)
-    assert statistics.median(busy) < 0.005
-    assert min(seconds) < 0.005, "what other processes take of the machine is no time of a hit"
+    assert statistics.median(seconds) < 0.005
